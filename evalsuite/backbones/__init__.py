@@ -1,0 +1,1 @@
+"""Pretrained backbones behind one contract, and the reading of their checkpoints."""

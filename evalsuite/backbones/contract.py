@@ -1,0 +1,64 @@
+"""What a backbone offers to every task, whatever its family."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from evalsuite.benchmark import Capability
+
+
+class Features(NamedTuple):
+    """Token features of a batch: image tokens first, then text tokens.
+
+    `padding_BL` is True where there is no token, None where every position holds one.
+    """
+
+    tokens_BLD: Tensor
+    padding_BL: Tensor | None
+    num_image_tokens: int
+
+
+class Backbone(nn.Module, ABC):
+    """A pretrained encoder that knows nothing of tasks.
+
+    Attributes:
+        width: D, the size of a token feature.
+        depth: number of layers.
+        image_size: pixels per side of the square input.
+        patch_size: pixels per side of a patch; a stated number of patches follows.
+        vocab_size: rows of the text embedding.
+        capabilities: which passes `forward` can do.
+    """
+
+    width: int
+    depth: int
+    image_size: int
+    patch_size: int
+    vocab_size: int
+    capabilities: frozenset[Capability]
+
+    @abstractmethod
+    def forward(
+        self,
+        image_BCHW: Tensor | None = None,
+        text_BT: Tensor | None = None,
+        *,
+        padding_BT: Tensor | None = None,
+        causal_text: bool = False,
+    ) -> Features:
+        """Return features of images alone, texts alone, or both fused.
+
+        Args:
+            padding_BT: True where the text holds no token.
+            causal_text: text sees the image and the text before it; the image sees no text.
+
+        Raises:
+            ValueError: neither input, or an image of another size than `image_size`.
+        """
+
+    @abstractmethod
+    def depth_of(self, parameter: str) -> int:
+        """Return the layer of a parameter for layer-wise decay: 0 embeddings, 1..depth layers,
+        depth + 1 what comes after them.
+        """

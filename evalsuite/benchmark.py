@@ -1,0 +1,116 @@
+"""The contract that a benchmark fulfils: official files in, official scores out; never torch.
+
+`tasks/<name>/benchmark.py` holds one module-level `BENCHMARK`. The command line scores, lists and
+checks with this half alone; `tasks/<name>/task.py` adds what fine-tuning needs (see task.py).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+from evalsuite.records.score import Score
+
+SampleId = int | str
+Predictions = Mapping[SampleId, Any]
+Capability = Literal["image", "text", "fused", "causal_text"]
+
+
+class Sample(NamedTuple):
+    """One record of a benchmark, as its official files say it.
+
+    `images` are paths relative to the data folder. `target` has the same keys and types in every
+    sample of a benchmark, and is empty where the ground truth is held back.
+    """
+
+    id: SampleId
+    images: tuple[str, ...]
+    text: str
+    target: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfficialFile:
+    """One file or folder that a split needs, and where a person gets it.
+
+    `path` is relative to the data folder. `records` is the official count of what is inside
+    (questions, images), None where none is published.
+    """
+
+    path: str
+    what: str
+    source: str
+    records: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """One split: its official size, its files, and where it is scored.
+
+    `server` names the evaluation server of a split whose ground truth is held back.
+    """
+
+    num_samples: int
+    files: tuple[OfficialFile, ...]
+    server: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """The facts of a benchmark that a reader needs beside a number."""
+
+    name: str
+    title: str
+    headline: str
+    capability: Capability
+    paper: str
+    homepage: str
+    data_licence: str
+    train_split: str
+    eval_split: str
+    splits: Mapping[str, Split] = field(default_factory=dict)
+
+
+class Benchmark(Protocol):
+    """What `evalsuite tasks`, `doctor` and `score` need of a benchmark."""
+
+    card: Card
+
+    def samples(self, data: Path, split: str) -> Iterator[Sample]:
+        """Yield the samples of a split in a fixed order.
+
+        Raises:
+            UserError: a file is missing or not of the official format.
+        """
+
+    def references(self, data: Path, split: str) -> Any:
+        """Return the ground truth that `score` takes.
+
+        Raises:
+            UserError: a file is missing or malformed, or the split's ground truth is held back.
+        """
+
+    def read_predictions(self, path: Path) -> Predictions:
+        """Return the predictions of a file (or folder) in the benchmark's own result format.
+
+        Raises:
+            UserError: the file is not of that format, names an id twice, or holds a bad value.
+        """
+
+    def write_predictions(self, predictions: Predictions, path: Path) -> None:
+        """Write predictions in the benchmark's own result format, as its server takes them."""
+
+    def score(
+        self, predictions: Predictions, references: Any, *, interval: bool = True
+    ) -> list[Score]:
+        """Return the official scores, the headline first.
+
+        Raises:
+            UserError: the ids of predictions and references differ.
+        """
+
+    def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
+        """Return the headline score of `first` minus that of `second`, with its 95% interval."""
+
+    def baselines(self, data: Path, split: str) -> Sequence[Score]:
+        """Return what is reached without looking at the input proper, computed from the data."""

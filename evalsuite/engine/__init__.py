@@ -1,0 +1,1 @@
+"""Fine-tuning, predicting and scoring; knows ranks and devices, never a task's name."""

@@ -1,0 +1,1 @@
+"""Pure functions of complete predictions and references; never torch."""

@@ -1,0 +1,75 @@
+"""A recipe: everything but the seed that decides the fine-tuned weights."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, Self
+
+from evalsuite.records.errors import UserError
+
+Precision = Literal["no", "bf16", "fp16"]
+TRUTHS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings of one fine-tuning; a task subclasses it when it has more.
+
+    `batch_size` is global: over all processes and accumulated micro-batches. `lr` belongs to it.
+    `layer_decay` 1.0 means that every layer learns at `lr`; `head_lr_factor` multiplies the lr of
+    parameters whose name starts with `head`. `source` says where the settings come from.
+    """
+
+    source: str
+    image_size: int
+    batch_size: int
+    epochs: float
+    warmup_epochs: float
+    lr: float
+    min_lr: float = 1e-6  # unilm beit3/run_beit3_finetuning.py @768a3c8
+    layer_decay: float = 1.0
+    head_lr_factor: float = 1.0
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip_norm: float | None = None
+    drop_path: float = 0.0
+    ema_decay: float | None = None
+    micro_batch: int = 64
+    precision: Precision = "no"
+    activation_checkpointing: bool = False
+    max_text_tokens: int = 64
+    blind: bool = False
+
+    def with_settings(self, settings: Iterable[str]) -> Self:
+        """Return the recipe with `key=value` settings applied.
+
+        Raises:
+            UserError: a setting is not `key=value`, the key is unknown or the value of a wrong type.
+        """
+        known = {item.name: item for item in fields(self)}
+        changed: dict[str, Any] = {}
+        for setting in settings:
+            key, equals, text = setting.partition("=")
+            if not equals or key not in known:
+                raise UserError(f"--set {setting}: expected key=value with key one of {', '.join(known)}")
+            changed[key] = _parse(key, text, getattr(self, key), str(known[key].type))
+        return replace(self, **changed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values."""
+        return asdict(self)
+
+
+def _parse(key: str, text: str, current: Any, annotation: str) -> Any:
+    """Return the text as a value of the field's type."""
+    if text.lower() == "none" and "None" in annotation:
+        return None
+    try:
+        if "bool" in annotation:
+            return TRUTHS[text.lower()]
+        if "tuple" in annotation:
+            return tuple(type(item)(part) for item, part in zip(current, text.split(","), strict=True))
+        if "float" in annotation:
+            return float(text)
+        return int(text) if "int" in annotation else text
+    except (KeyError, ValueError):
+        raise UserError(f"--set {key}={text}: expected {annotation}, as in {key}={current}") from None

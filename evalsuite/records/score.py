@@ -1,0 +1,48 @@
+"""A measured value with everything needed to read it."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Direction = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One number of a benchmark.
+
+    `value` and `interval` are in `unit`: percent are 0 to 100, caption metrics are x100.
+    `n` counts the benchmark's natural units (questions, images, pairs) behind the value.
+    `interval` is the 95% interval, None where it was not asked for.
+    """
+
+    name: str
+    value: float
+    unit: str
+    n: int
+    interval: tuple[float, float] | None = None
+    direction: Direction = "higher"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that `--json` and report.json hold."""
+        fields = asdict(self)
+        fields["interval"] = None if self.interval is None else list(self.interval)
+        return fields
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Score":
+        """Return the score that `to_json` wrote."""
+        interval = fields["interval"]
+        return cls(**{**fields, "interval": None if interval is None else tuple(interval)})
+
+
+def named(scores: Iterable[Score], name: str) -> Score:
+    """Return the score of that name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    for score in scores:
+        if score.name == name:
+            return score
+    raise KeyError(f"no score {name!r}")
