@@ -1,0 +1,1 @@
+"""Official files in, samples and pixels out: the sample index, images and the data doctor."""
