@@ -1,6 +1,7 @@
 """What a backbone offers to every task, whatever its family."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -59,6 +60,15 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def depth_of(self, parameter: str) -> int:
-        """Return the layer of a parameter for layer-wise decay: 0 embeddings, 1..depth layers,
-        depth + 1 what comes after them.
+        """Return the layer of a parameter for layer-wise decay.
+
+        0 are embeddings, 1 to depth the layers, depth + 1 what comes after them.
         """
+
+    def to_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a state dictionary of this backbone under the keys of its family's files."""
+        return dict(state)
+
+    def from_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the keys of the family's files as this backbone's; unknown ones unchanged."""
+        return dict(state)

@@ -1,0 +1,265 @@
+"""BEiT-3: one transformer over image patches and words, with experts per modality."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from evalsuite.backbones import beit3_keys
+from evalsuite.backbones.beit3_config import CONFIGS, Beit3Config
+from evalsuite.backbones.beit3_init import initialise_official, initialise_tiny
+from evalsuite.backbones.contract import Backbone, Features
+from evalsuite.backbones.multiway import IMAGE, LAYER_NORM_EPS, TEXT, Layer
+from evalsuite.benchmark import Capability
+from evalsuite.records.errors import UserError
+
+# Fairseq numbers positions from 2; rows 0 and 1 of both tables are never read.
+FIRST_POSITION = 2
+UNDECAYED = ("embed_positions.A.weight", "cls_token", "logit_scale")
+
+
+class VisionEmbedding(nn.Module):
+    """Patches of an image as tokens behind a class token."""
+
+    def __init__(self, width: int, patch_size: int) -> None:
+        super().__init__()
+        self.mask_token = nn.Parameter(torch.empty(1, 1, width))
+        self.cls_token = nn.Parameter(torch.empty(1, 1, width))
+        self.proj = nn.Conv2d(3, width, kernel_size=patch_size, stride=patch_size)
+
+    def forward(self, image_BCHW: Tensor, masked_BN: Tensor | None = None) -> Tensor:
+        """Return `[B, 1 + patches, D]`; patches where `masked_BN` holds become the mask token."""
+        patches_BND = self.proj(image_BCHW).flatten(2).transpose(1, 2)
+        if masked_BN is not None:
+            patches_BND = torch.where(masked_BN[..., None], self.mask_token, patches_BND)
+        return torch.cat([self.cls_token.expand(len(patches_BND), -1, -1), patches_BND], dim=1)
+
+
+class Beit3(Backbone):
+    """BEiT-3 as released (or as in the paper, for the giant).
+
+    Args:
+        seed: of the starting weights; None leaves all parameters on the meta device, without
+            memory, until `load_weights` brings them.
+    """
+
+    capabilities: frozenset[Capability] = frozenset(("image", "text", "fused", "causal_text"))
+
+    def __init__(self, config: Beit3Config, seed: int | None = 0) -> None:
+        super().__init__()
+        if config.image_size % config.patch_size:
+            raise UserError(
+                f"image size {config.image_size} is not a multiple of {config.name}'s "
+                f"patch size {config.patch_size}"
+            )
+        self.config = config
+        self.width = config.width
+        self.depth = config.depth
+        self.image_size = config.image_size
+        self.patch_size = config.patch_size
+        self.vocab_size = config.vocab_size
+        # Built without memory first, so that no default initialisation is computed and lost.
+        with torch.device("meta"):
+            self._build(config)
+        if seed is not None and not torch.empty(0).is_meta:
+            self.to_empty(device="cpu")
+            initialise = {"official": initialise_official, "tiny": initialise_tiny}[config.init]
+            initialise(self, config.width, torch.Generator().manual_seed(seed))
+
+    def _build(self, config: Beit3Config) -> None:
+        """Create the modules."""
+        width = config.width
+        self.text_embed = nn.Embedding(config.vocab_size, width)
+        self.vision_embed = VisionEmbedding(width, config.patch_size)
+        # Rows: two unused, the class token, the patches row by row.
+        num_image_positions = FIRST_POSITION + 1 + config.num_patches
+        self.embed_positions = nn.ModuleDict(
+            {
+                IMAGE: nn.Embedding(num_image_positions, width),
+                TEXT: nn.Embedding(config.num_text_positions, width),
+            }
+        )
+        self.layers = nn.ModuleList(
+            Layer(
+                width,
+                config.num_heads,
+                config.ffn_width,
+                shared_attention=config.shared_attention,
+                fusion_expert=index >= config.depth - config.num_fusion_layers,
+                drop_path=config.drop_path * index / max(config.depth - 1, 1),
+            )
+            for index in range(config.depth)
+        )
+        norms = (IMAGE, TEXT) if config.final_norm else ()
+        self.final_norm = nn.ModuleDict({m: nn.LayerNorm(width, LAYER_NORM_EPS) for m in norms})
+
+    def forward(
+        self,
+        image_BCHW: Tensor | None = None,
+        text_BT: Tensor | None = None,
+        *,
+        padding_BT: Tensor | None = None,
+        causal_text: bool = False,
+        masked_BN: Tensor | None = None,
+    ) -> Features:
+        """Return features of images alone, texts alone, or both fused.
+
+        Args:
+            padding_BT: True where the text holds no token.
+            causal_text: text sees the image and the text before it; the image sees no text.
+            masked_BN: True for image patches to hide behind the mask token (pre-training).
+
+        Raises:
+            ValueError: neither input, an image of another size, or a text that is too long.
+        """
+        streams: dict[str, Tensor] = {}
+        if image_BCHW is not None:
+            streams[IMAGE] = self.embed_image(image_BCHW, masked_BN)
+        if text_BT is not None:
+            streams[TEXT] = self.embed_text(text_BT, padding_BT)
+        if not streams:
+            raise ValueError("neither images nor texts: a backbone needs one of them")
+        num_image_tokens = streams[IMAGE].shape[1] if IMAGE in streams else 0
+        num_text_tokens = streams[TEXT].shape[1] if TEXT in streams else 0
+        padding_BL = None
+        if padding_BT is not None and text_BT is not None:
+            padding_BL = nn.functional.pad(padding_BT.bool(), (num_image_tokens, 0))
+        attend = None if padding_BL is None else ~padding_BL[:, None, None, :]
+        if causal_text and text_BT is not None:
+            visible = prefix_mask(num_image_tokens, num_text_tokens, text_BT.device)
+            attend = visible if attend is None else attend & visible
+        streams = self._through_layers(streams, attend)
+        tokens_BLD = torch.cat(list(self.normed(streams).values()), dim=1)
+        return Features(tokens_BLD, padding_BL, num_image_tokens)
+
+    def _through_layers(
+        self, streams: dict[str, Tensor], attend: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return the streams after all layers, keeping only layer inputs if so configured."""
+        saving = self.config.activation_checkpointing and torch.is_grad_enabled()
+        for layer in self.layers:
+            if saving:
+                streams = checkpoint(layer, streams, attend, use_reentrant=False)
+            else:
+                streams = layer(streams, attend)
+        return streams
+
+    def normed(self, streams: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the streams after the final norm of their modality, if there is one."""
+        if not self.config.final_norm:
+            return dict(streams)
+        return {m: self.final_norm[m](x) for m, x in streams.items()}
+
+    def embed_image(self, image_BCHW: Tensor, masked_BN: Tensor | None = None) -> Tensor:
+        """Return image tokens with their positions, `[B, 1 + patches, D]`.
+
+        Raises:
+            ValueError: the image is not `image_size` pixels per side.
+        """
+        if image_BCHW.shape[1:] != (3, self.image_size, self.image_size):
+            raise ValueError(
+                f"images of shape {tuple(image_BCHW.shape)}: {self.config.name} takes "
+                f"[B, 3, {self.image_size}, {self.image_size}]"
+            )
+        positions = self.embed_positions[IMAGE].weight
+        assert isinstance(positions, Tensor)
+        tokens_BND: Tensor = self.vision_embed(image_BCHW, masked_BN)
+        return tokens_BND + positions[FIRST_POSITION:]
+
+    def embed_text(
+        self, text_BT: Tensor, padding_BT: Tensor | None = None, *, first: int = 0
+    ) -> Tensor:
+        """Return text tokens with their positions, `[B, T, D]`, zero where padded.
+
+        Args:
+            first: how many tokens of the text came before these.
+
+        Raises:
+            ValueError: the text is longer than the position table.
+        """
+        positions = self.embed_positions[TEXT].weight
+        assert isinstance(positions, Tensor)
+        start = FIRST_POSITION + first
+        stop = start + text_BT.shape[1]
+        if stop > len(positions):
+            raise ValueError(
+                f"text of {first + text_BT.shape[1]} tokens: {self.config.name} takes at most "
+                f"{len(positions) - FIRST_POSITION}"
+            )
+        tokens_BTD: Tensor = self.text_embed(text_BT) + positions[start:stop]
+        if padding_BT is None:
+            return tokens_BTD
+        return tokens_BTD.masked_fill(padding_BT.bool()[..., None], 0.0)
+
+    def depth_of(self, parameter: str) -> int:
+        """Return the layer of a parameter for layer-wise decay.
+
+        Source: unilm beit3/optim_factory.py get_num_layer_for_vit @768a3c8; "embed" anywhere
+        means 0, so both position tables are embeddings, and the final norm belongs to the top.
+        """
+        if "embed" in parameter:
+            return 0
+        layer = re.match(r"layers\.(\d+)\.", parameter)
+        return self.depth + 1 if layer is None else int(layer.group(1)) + 1
+
+    def to_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a state dictionary of this model under the released files' keys."""
+        return beit3_keys.to_official(state)
+
+    def from_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the released files' keys (without `beit3.`) as this model's."""
+        return beit3_keys.from_official(state)
+
+
+def prefix_mask(num_image_tokens: int, num_text_tokens: int, device: torch.device) -> Tensor:
+    """Return `[L, L]` bool, True where a query (row) sees a key: text never leaks backwards.
+
+    The image sees only itself, so its features do not depend on the text.
+    """
+    visible = torch.ones(2 * (num_image_tokens + num_text_tokens,), dtype=torch.bool, device=device)
+    visible.tril_()
+    visible[:num_image_tokens, :num_image_tokens] = True
+    return visible
+
+
+def decays(name: str, parameter: Tensor) -> bool:
+    """Return whether weight decay applies to a parameter.
+
+    The official rule is asymmetric, and kept: image positions and the class token are exempt,
+    text positions and the mask token are not.
+
+    Source: unilm beit3/optim_factory.py and BEiT3Wrapper.no_weight_decay @768a3c8.
+    """
+    return parameter.ndim > 1 and not name.endswith((".bias", *UNDECAYED))
+
+
+def beit3(
+    name: str,
+    *,
+    image_size: int | None = None,
+    vocab_size: int | None = None,
+    final_norm: bool = True,
+    drop_path: float = 0.0,
+    activation_checkpointing: bool = False,
+    seed: int | None = 0,
+) -> Beit3:
+    """Return the named BEiT-3 with starting weights drawn from the seed (None: no weights yet).
+
+    Raises:
+        UserError: there is no model of that name, or the size does not fit its patches.
+    """
+    if name not in CONFIGS:
+        raise UserError(f"no BEiT-3 named {name!r}; there are {', '.join(CONFIGS)}")
+    config = CONFIGS[name]
+    config = replace(
+        config,
+        image_size=image_size or config.image_size,
+        vocab_size=vocab_size or config.vocab_size,
+        final_norm=final_norm,
+        drop_path=drop_path,
+        activation_checkpointing=activation_checkpointing,
+    )
+    return Beit3(config, seed)
