@@ -1,0 +1,122 @@
+"""Reading samples in worker processes, and what becomes of one that cannot be read."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from evalsuite.benchmark import SampleId
+from evalsuite.data.images import sample_generator
+from evalsuite.data.index import SampleIndex
+from evalsuite.records.errors import UserError
+from evalsuite.task import Inputs, OpenTask
+
+
+class Place(NamedTuple):
+    """A sample's position in the index, and the pass over the set that decides its augmentation.
+
+    `epoch` None asks for evaluation's inputs.
+    """
+
+    position: int
+    epoch: int | None
+
+
+class Read(NamedTuple):
+    """A sample as read: its inputs, or the reason why there are none."""
+
+    id: SampleId
+    inputs: Inputs | None
+    failure: str
+
+
+class Loaded(NamedTuple):
+    """A batch as read: what could be read, and what could not, with the reason."""
+
+    ids: list[SampleId]
+    batch: Mapping[str, Tensor]
+    failures: dict[SampleId, str]
+
+
+class Budget:
+    """How many samples may be unreadable before the run is given up."""
+
+    def __init__(self, allowed: int) -> None:
+        self._allowed = allowed
+        self.failures: dict[SampleId, str] = {}
+
+    def count(self, failures: Mapping[SampleId, str]) -> None:
+        """Add unreadable samples.
+
+        Raises:
+            UserError: there are more than are allowed.
+        """
+        self.failures.update(failures)
+        if len(self.failures) > self._allowed:
+            first = next(iter(self.failures.values()))
+            raise UserError(
+                f"{first}; {len(self.failures)} unreadable, {self._allowed} allowed: "
+                "mend the file, or allow some with --skip-bad N"
+            )
+
+
+class _Samples(Dataset[Read]):
+    """Reads one sample; the augmentation's random numbers depend on seed, epoch and id alone."""
+
+    def __init__(self, index: SampleIndex, task: OpenTask, seed: int) -> None:
+        self.index, self.task, self.seed = index, task, seed
+
+    def __getitem__(self, place: Place) -> Read:
+        sample = self.index[place.position]
+        generator = None
+        if place.epoch is not None:
+            generator = sample_generator(self.seed, place.epoch, sample.id)
+        try:
+            return Read(sample.id, self.task.inputs(sample, generator), "")
+        except UserError as error:
+            return Read(sample.id, None, str(error))
+
+
+def loader(
+    index: SampleIndex, task: OpenTask, batches: Sequence[Sequence[Place]], *, seed: int = 0
+) -> Iterable[Loaded]:
+    """Return the batches, read ahead by worker processes where there are cores to spare."""
+
+    def collate(items: list[Read]) -> Loaded:
+        read = [(item.id, item.inputs) for item in items if item.inputs is not None]
+        batch = task.collate([inputs for _, inputs in read]) if read else {}
+        failures = {item.id: item.failure for item in items if item.inputs is None}
+        return Loaded([name for name, _ in read], batch, failures)
+
+    return DataLoader(
+        _Samples(index, task, seed),
+        batch_sampler=cast(Any, batches),
+        num_workers=num_workers(),
+        collate_fn=collate,
+        pin_memory=False,
+    )
+
+
+def num_workers() -> int:
+    """Return reading processes for this rank: none on one or two cores, where they only compete."""
+    cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return 0 if cores <= 2 else min(8, cores - 1)
+
+
+class Batches(Sequence[Sequence[Place]]):
+    """Batches made when they are asked for, so that a long plan is never held in memory."""
+
+    def __init__(self, batches: Iterable[Sequence[Place]], count: int) -> None:
+        self._batches, self._count = batches, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Sequence[Place]]:
+        return iter(self._batches)
+
+    def __getitem__(self, key: Any) -> Any:
+        raise TypeError("batches are read in order")
+

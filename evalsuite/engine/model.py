@@ -1,0 +1,27 @@
+"""A backbone and a head, wrapped so that one forward call reaches every trained parameter."""
+
+from torch import Tensor, nn
+
+from evalsuite.backbones.contract import Backbone
+from evalsuite.task import Batch, OpenTask
+
+
+class TaskModel(nn.Module):
+    """What the distributed engine wraps: gradients are averaged for what its forward call uses."""
+
+    def __init__(self, backbone: Backbone, head: nn.Module, task: OpenTask) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+        self._task = task
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the task's outputs for a batch."""
+        return self._task.forward(self.backbone, self.head, batch)
+
+
+def blinded(batch: Batch) -> dict[str, Tensor]:
+    """Return the batch with every image replaced by mid-grey: what a model learns without sight."""
+    return {
+        name: tensor.zero_() if name.startswith("image") else tensor
+        for name, tensor in batch.items()
+    }

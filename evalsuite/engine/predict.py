@@ -1,0 +1,79 @@
+"""Predicting: one journal line a sample, whatever the batch size and the number of processes."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+
+from evalsuite.data.index import SampleIndex
+from evalsuite.engine.loading import Batches, Budget, Place, loader
+from evalsuite.engine.model import TaskModel, blinded
+from evalsuite.engine.progress import Meter, say
+from evalsuite.records.recipe import Recipe
+from evalsuite.records.run import Run
+from evalsuite.task import OpenTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicting:
+    """What predicting a split works with; `limit` keeps the first samples only."""
+
+    task: OpenTask
+    recipe: Recipe
+    index: SampleIndex
+    split: str
+    limit: int | None
+    bad: Budget
+
+
+def predict(work: Predicting, model: TaskModel, run: Run, accelerator: Accelerator) -> Meter:
+    """Predict what the run has not yet predicted of a split, and return what it took.
+
+    Raises:
+        UserError: too many samples cannot be read, or the disk is full.
+    """
+    journaled = run.journaled(work.split)
+    accelerator.wait_for_everyone()  # every process has read the journals before one writes
+    work.bad.count(journaled.failures)
+    known = journaled.predictions.keys() | journaled.failures.keys()
+    left = [place for place, name in _wanted(work) if name not in known]
+    if known and left and accelerator.is_main_process:
+        say(f"predicting goes on: {len(known)} of {len(known) + len(left)} samples are journaled")
+    mine = left[accelerator.process_index :: accelerator.num_processes]
+    batches = _batches(mine, work.recipe.micro_batch)
+    model.to(accelerator.device).eval()
+    shown = accelerator.is_main_process and bool(mine)
+    with (
+        run.journal(work.split, accelerator.process_index) as journal,
+        Meter(f"predicting {work.split}", len(mine), shown=shown) as meter,
+        torch.inference_mode(),
+    ):
+        source = iter(loader(work.index, work.task, Batches(batches, len(batches))))
+        for _ in range(len(batches)):
+            started = time.perf_counter()
+            loaded = next(source)
+            meter.data_seconds += time.perf_counter() - started
+            predictions = []
+            if loaded.ids:
+                batch = {name: t.to(accelerator.device) for name, t in loaded.batch.items()}
+                if work.recipe.blind:
+                    batch = blinded(batch)
+                with accelerator.autocast():
+                    predictions = work.task.predict(model.backbone, model.head, batch)
+            journal.add(dict(zip(loaded.ids, predictions, strict=True)), loaded.failures)
+            work.bad.count(loaded.failures)
+            meter.advance(len(loaded.ids) + len(loaded.failures), len(loaded.ids))
+    return meter
+
+
+def _wanted(work: Predicting) -> Iterable[tuple[int, object]]:
+    """Return position and id of the samples that are asked for."""
+    return list(enumerate(work.index.ids))[: work.limit]
+
+
+def _batches(positions: Sequence[int], size: int) -> list[list[Place]]:
+    """Return the positions in evaluation batches."""
+    places = [Place(position, None) for position in positions]
+    return [places[start : start + size] for start in range(0, len(places), size)]

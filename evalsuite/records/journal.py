@@ -1,0 +1,94 @@
+"""The journal of predictions: one JSON line a sample, append only."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from evalsuite.records.errors import UserError
+
+
+class Journal:
+    """Appends the predictions of one process; what was flushed survives a kill or a full disk.
+
+    A torn last line, left by a kill, is ended on opening, so that it cannot swallow the next one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = path.open("ab", buffering=0)
+        if path.stat().st_size and _last_byte(path) != b"\n":
+            self._write(b"\n")
+
+    def add(self, predictions: Mapping[Any, Any], failures: Mapping[Any, str]) -> None:
+        """Write a batch of predictions, and the samples that could not be read with the reason.
+
+        Raises:
+            UserError: the disk is full; what was written before stays readable.
+        """
+        lines = [{"id": name, "prediction": value} for name, value in predictions.items()]
+        lines += [{"id": name, "error": reason} for name, reason in failures.items()]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        self._write(text.encode())
+
+    def _write(self, content: bytes) -> None:
+        try:
+            view = memoryview(content)
+            while view:  # an unbuffered write may stop half-way when the disk fills up
+                view = view[self._stream.write(view) :]
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: cannot be written: {error.strerror}; what is in it stays readable, "
+                "so free some room and repeat the command to go on"
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+
+
+class Journaled(NamedTuple):
+    """What the journals of one split hold: predictions and failures, both by sample id."""
+
+    predictions: dict[Any, Any]
+    failures: dict[Any, str]
+
+
+def read_journals(paths: Iterable[Path]) -> Journaled:
+    """Return everything that the journals hold; torn lines are dropped, the first entry wins."""
+    predictions: dict[Any, Any] = {}
+    failures: dict[Any, str] = {}
+    for path in sorted(paths):
+        for line in path.read_bytes().split(b"\n"):
+            entry = _entry(line)
+            if "prediction" in entry:
+                predictions.setdefault(entry["id"], entry["prediction"])
+            elif "error" in entry:
+                failures.setdefault(entry["id"], entry["error"])
+    return Journaled(predictions, {k: v for k, v in failures.items() if k not in predictions})
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    """Return the entry of a journal line, empty for a torn one."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) and "id" in entry else {}
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1)

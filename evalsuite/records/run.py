@@ -1,0 +1,81 @@
+"""A run: a folder that anyone can reopen."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evalsuite.records.errors import UserError
+from evalsuite.records.files import read_json, write_json
+from evalsuite.records.journal import Journal, Journaled, read_journals
+
+
+@dataclass(frozen=True)
+class Run:
+    """One backbone on one benchmark: `run.json`, checkpoints, journals of predictions, reports.
+
+    `facts` is the content of run.json: `identity` (what decides the predictions) and provenance.
+    """
+
+    folder: Path
+    facts: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """Return the run of a folder.
+
+        Raises:
+            UserError: the folder holds no run.
+        """
+        path = folder / "run.json"
+        if not path.is_file():
+            raise UserError(f"{folder}: not a run folder, it holds no run.json")
+        return cls(folder, read_json(path))
+
+    @classmethod
+    def continue_or_create(
+        cls, runs: Path, identity: Mapping[str, Any], provenance: Mapping[str, Any]
+    ) -> "Run":
+        """Return the run of this identity below `runs`; a new folder where there is none yet."""
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+        stem = f"{identity['task']}-{identity['backbone']}"
+        found = sorted(runs.glob(f"{stem}-*-{digest}/run.json"))
+        if found:
+            run = cls.open(found[0].parent)
+            run.facts["sessions"].append(dict(provenance))
+        else:
+            today = datetime.now(UTC).strftime("%Y%m%d")
+            facts = {"identity": dict(identity), "sessions": [dict(provenance)]}
+            run = cls(runs / f"{stem}-{today}-{digest}", facts)
+        run.save()
+        return run
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether an earlier session worked in this folder."""
+        return len(self.facts["sessions"]) > 1
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of weights and trainer states."""
+        return self.folder / "checkpoints"
+
+    @property
+    def weights(self) -> Path:
+        """The fine-tuned weights; the file is there once fine-tuning has finished."""
+        return self.checkpoints / "final.safetensors"
+
+    def save(self) -> None:
+        """Write run.json."""
+        write_json(self.folder / "run.json", self.facts)
+
+    def journal(self, split: str, rank: int) -> Journal:
+        """Return the journal that the process of this rank appends to."""
+        return Journal(self.folder / "predictions" / split / f"rank-{rank}.jsonl")
+
+    def journaled(self, split: str) -> Journaled:
+        """Return what all processes of all sessions predicted for a split so far."""
+        return read_journals((self.folder / "predictions" / split).glob("rank-*.jsonl"))

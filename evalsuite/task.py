@@ -1,0 +1,68 @@
+"""The contract that a task fulfils: what fine-tuning and predicting need beside the benchmark.
+
+`tasks/<name>/task.py` holds one module-level `TASK`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.random import Generator
+from torch import Tensor, nn
+
+from evalsuite.backbones.contract import Backbone
+from evalsuite.benchmark import Benchmark, Sample
+from evalsuite.data.text import Tokenizer
+from evalsuite.records.recipe import Recipe
+
+Inputs = Mapping[str, Any]
+Batch = Mapping[str, Tensor]  # by name, first axis B; names of image tensors begin with "image"
+
+
+class OpenTask(Protocol):
+    """A task at work on one data folder with one recipe."""
+
+    def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
+        """Return a new head; its parameters have the official checkpoint's names."""
+
+    def inputs(self, sample: Sample, generator: Generator | None) -> Inputs:
+        """Return one sample's inputs and targets; evaluation's when there is no generator.
+
+        Raises:
+            UserError: an image cannot be read.
+        """
+
+    def collate(self, items: Sequence[Inputs]) -> dict[str, Tensor]:
+        """Return a batch: tensors whose first axis is the sample."""
+
+    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+        """Return what `loss` and `predict` read."""
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the mean loss of the batch's samples, a scalar in fp32."""
+
+    def predict(
+        self, backbone: Backbone, head: nn.Module, batch: Batch
+    ) -> list[Any]:
+        """Return one JSON value a sample, as the journal keeps it."""
+
+
+class Task(Protocol):
+    """What the engine asks of a task."""
+
+    benchmark: Benchmark
+    final_norm: bool
+
+    def recipe(self, backbone: str) -> Recipe:
+        """Return the recipe for a backbone.
+
+        Raises:
+            UserError: the task has none for it.
+        """
+
+    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> OpenTask:
+        """Return the task ready to work on a data folder.
+
+        Raises:
+            UserError: official files are missing or malformed.
+        """
