@@ -47,6 +47,8 @@ class Beit3(Backbone):
     """
 
     capabilities: frozenset[Capability] = frozenset(("image", "text", "fused", "causal_text"))
+    prefix = "beit3."
+    optional_keys = ("final_norm.",)
 
     def __init__(self, config: Beit3Config, seed: int | None = 0) -> None:
         super().__init__()
@@ -210,8 +212,18 @@ class Beit3(Backbone):
         return beit3_keys.to_official(state)
 
     def from_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the released files' keys (without `beit3.`) as this model's."""
+        """Return the released files' keys as this model's."""
         return beit3_keys.from_official(state)
+
+    def resized(self, key: str, tensor: Tensor) -> Tensor | None:
+        """Return image positions interpolated to this model's patches; nothing else resizes.
+
+        Raises:
+            UserError: the table is not one of a square of patches.
+        """
+        if key != "embed_positions.A.weight" or tensor.shape[1:] != (self.width,):
+            return None
+        return beit3_keys.resized_positions(tensor, FIRST_POSITION + 1 + self.config.num_patches)
 
 
 def prefix_mask(num_image_tokens: int, num_text_tokens: int, device: torch.device) -> Tensor:

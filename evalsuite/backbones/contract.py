@@ -30,6 +30,8 @@ class Backbone(nn.Module, ABC):
         patch_size: pixels per side of a patch; a stated number of patches follows.
         vocab_size: rows of the text embedding.
         capabilities: which passes `forward` can do.
+        prefix: what the backbone's keys start with in its family's files; head keys are bare.
+        optional_keys: starts of own keys that a file may hold and a variant does without.
     """
 
     width: int
@@ -38,6 +40,8 @@ class Backbone(nn.Module, ABC):
     patch_size: int
     vocab_size: int
     capabilities: frozenset[Capability]
+    prefix: str = "backbone."
+    optional_keys: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(
@@ -66,9 +70,13 @@ class Backbone(nn.Module, ABC):
         """
 
     def to_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return a state dictionary of this backbone under the keys of its family's files."""
+        """Return a state dictionary of this backbone under its family's keys, without prefix."""
         return dict(state)
 
     def from_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the keys of the family's files as this backbone's; unknown ones unchanged."""
+        """Return the family's keys, without prefix, as this backbone's; unknown ones unchanged."""
         return dict(state)
+
+    def resized(self, key: str, tensor: Tensor) -> Tensor | None:
+        """Return a weight of another input size fitted to this model, None where none is."""
+        return None
