@@ -1,0 +1,125 @@
+"""The leaderboards: published numbers of a benchmark, each with its protocol and its source."""
+
+import csv
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Literal
+
+from evalsuite.records.errors import UserError
+
+Kind = Literal["published", "re-run", "ours"]
+FOLDER = "evalsuite.leaderboards"
+VOCABULARY = "boards.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One published number; leaderboards/README.md says what each column holds.
+
+    `printed` is the value exactly as its source prints it, `value` the same as a number in the
+    metric's unit (None for a fact such as "1.9B"). Texts are empty where the source says nothing.
+    """
+
+    board: str
+    model: str
+    metric: str
+    printed: str
+    split: str
+    protocol: str
+    variant: str
+    resolution: int | None
+    kind: Kind
+    params: str
+    extra_data: str
+    role: str
+    weights: str
+    setting: str
+    source: str
+    cross_check: str
+    confidence: str
+    conflicting: bool
+    note: str
+
+    @property
+    def value(self) -> float | None:
+        """The number, None where the entry is a fact and not a score."""
+        try:
+            return float(self.printed)
+        except ValueError:
+            return None
+
+    @property
+    def rounding(self) -> float:
+        """Half a unit of the last printed digit: how far the true value may lie away."""
+        return 0.5 * 10.0 ** -len(self.printed.partition(".")[2])
+
+    @property
+    def source_key(self) -> str:
+        """The key of the source in sources.bib."""
+        return self.source.partition(" ")[0]
+
+    @property
+    def locator(self) -> str:
+        """Where in the source the value stands, such as "Table 4"."""
+        return self.source.partition(" ")[2]
+
+
+@cache
+def board_names() -> tuple[str, ...]:
+    """Return the names of all boards, sorted."""
+    return tuple(sorted(vocabulary()["boards"]))
+
+
+@cache
+def read_board(name: str) -> tuple[Entry, ...]:
+    """Return the entries of a board in the order of its file.
+
+    Raises:
+        UserError: there is no board of that name.
+    """
+    if name not in board_names():
+        raise UserError(f"no board {name!r}; there are {', '.join(board_names())}")
+    text = (files(FOLDER) / f"{name}.csv").read_text("utf-8")
+    return tuple(_entry(name, row) for row in csv.DictReader(text.splitlines(), strict=True))
+
+
+@cache
+def vocabulary() -> Mapping[str, Any]:
+    """Return boards.toml: the known boards, metrics, protocols, variants and double names."""
+    return MappingProxyType(tomllib.loads((files(FOLDER) / VOCABULARY).read_text("utf-8")))
+
+
+def board_of(task: str) -> str | None:
+    """Return the name of a task's board, None where nothing is published for it."""
+    for name, facts in vocabulary()["boards"].items():
+        if facts.get("task") == task:
+            return str(name)
+    return None
+
+
+def split_of(board: str, split: str) -> str:
+    """Return the board's own name of a split: `test-P` of NLVR2 is `test1`."""
+    aliases: dict[str, str] = vocabulary()["boards"][board].get("split_aliases", {})
+    return aliases.get(split, split)
+
+
+def metric_facts(metric: str) -> Mapping[str, Any]:
+    """Return title, unit and limit of a score name; `cider/in-domain` has those of `cider`.
+
+    Raises:
+        KeyError: the score is on no board.
+    """
+    facts: Mapping[str, Any] = vocabulary()["metrics"][metric.partition("/")[0]]
+    return facts
+
+
+def _entry(board: str, row: dict[str, str]) -> Entry:
+    """Return the entry of a CSV row."""
+    values: dict[str, Any] = {**row, "board": board, "printed": row["value"]}
+    values["resolution"] = int(row["resolution"]) if row["resolution"] else None
+    values["conflicting"] = row["conflicting"] == "yes"
+    return Entry(**{field.name: values[field.name] for field in fields(Entry)})

@@ -1,0 +1,266 @@
+"""Every row of the boards is complete, sourced and of known vocabulary."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from evalsuite.records.board import (
+    FOLDER,
+    Entry,
+    board_names,
+    board_of,
+    metric_facts,
+    read_board,
+    split_of,
+    vocabulary,
+)
+from evalsuite.records.errors import UserError
+
+PUBLISHED = Path(__file__).parents[2] / "shared" / "published"
+ROWS = [entry for name in board_names() for entry in read_board(name)]
+
+# The collection's names of splits and metrics, and the suite's.
+SPLITS = {
+    "-": "none",
+    "1K test": "test",
+    "1k test": "test",
+    "Karpathy 5K test": "test",
+    "Karpathy test": "test",
+    "Karpathy test 1k": "test",
+    "Karpathy test 5k": "test",
+    "dev (not stated)": "dev",
+    "not stated in source": "not stated",
+    "test (Karpathy)": "test",
+    "test (Karpathy-size 5k)": "test-5k",
+    "test 1k": "test",
+    "test 5k": "test",
+    "test overall": "test",
+    "test seen": "test-seen",
+    "test-P": "test1",
+    "test-dev (see eval script)": "test-dev",
+    "val (10k-image subset)": "val-10k",
+    "val in-domain": "val",
+    "val near-domain": "val",
+    "val out-domain": "val",
+    "val overall": "val",
+}
+METRICS = {
+    "AP box": "box_ap",
+    "AP mask": "mask_ap",
+    "BLEU@4": "bleu_4",
+    "I2T R@1": "tr_at_1",
+    "I2T R@5": "tr_at_5",
+    "I2T R@10": "tr_at_10",
+    "IR R@1": "ir_at_1",
+    "IR R@5": "ir_at_5",
+    "IR R@10": "ir_at_10",
+    "R@1": "ir_at_1",
+    "ROC AUC": "roc_auc",
+    "T2I R@1": "ir_at_1",
+    "T2I R@5": "ir_at_5",
+    "T2I R@10": "ir_at_10",
+    "TR R@1": "tr_at_1",
+    "TR R@5": "tr_at_5",
+    "TR R@10": "tr_at_10",
+    "VQA acc": "vqa_accuracy",
+    "VQA accuracy": "vqa_accuracy",
+    "acc": "accuracy",
+    "box AP": "box_ap",
+    "iVQA acc": "ivqa_accuracy",
+    "mIoU (multi-scale)": "miou",
+    "mIoU (single-scale)": "miou",
+    "mask AP": "mask_ap",
+    "mean R@1 (I2T,T2I)": "mean_r_at_1",
+    "top-1 acc": "top_1",
+    "top-1 accuracy": "top_1",
+    "top-5 acc": "top_5",
+    "top-5 accuracy": "top_5",
+}
+BOARDS = {
+    "ImageNet-1K": "imagenet",
+    "MSRVTT text-to-video": "msrvtt_retrieval",
+    "MSRVTTQA": "msrvtt_qa",
+    "MSVDQA": "msvd_qa",
+    "COCO instance segmentation": "coco_detection",
+    "HatefulMemes": "hateful_memes",
+    "NextQA": "next_qa",
+    "OKVQA": "ok_vqa",
+    "TextVQA": "text_vqa",
+    "VisDial v1.0": "visdial",
+    "CIFAR-10": "cifar10",
+    "CIFAR-100": "cifar100",
+    "pre-training data": "pretraining_data",
+}
+
+
+def test_all_published_rows_are_here() -> None:
+    assert len([entry for entry in ROWS if entry.kind != "ours"]) == 1423
+
+
+def test_every_row_is_complete() -> None:
+    for entry in ROWS:
+        needed = (entry.model, entry.metric, entry.printed, entry.split, entry.protocol, entry.kind)
+        assert all(needed), entry
+        assert entry.setting, entry
+        assert entry.confidence in ("two-sources", "verified"), entry
+        assert entry.kind in ("published", "re-run", "ours"), entry
+
+
+def test_every_row_names_a_source_that_has_a_bibtex_entry_and_where_in_it() -> None:
+    known = set(bibtex())
+    for entry in ROWS:
+        assert entry.source_key in known, entry
+        assert entry.locator, entry
+        others = [source.partition(" ")[0] for source in entry.cross_check.split("; ") if source]
+        assert set(others) <= known, entry
+
+
+def test_every_bibtex_entry_has_title_author_and_year() -> None:
+    for key, text in bibtex().items():
+        assert all(
+            re.search(rf"^  {field} = ", text, re.M) for field in ("title", "author", "year")
+        )
+        assert text.count("{") == text.count("}"), key
+
+
+def test_every_value_is_a_number_within_its_metrics_limits() -> None:
+    for entry in ROWS:
+        facts = metric_facts(entry.metric)
+        if facts["unit"] == "text":
+            assert entry.board in ("model_configuration", "pretraining_data")
+            continue
+        assert facts["unit"] in ("percent", "x100")
+        assert entry.value is not None, entry
+        assert 0 < entry.value <= facts["limit"], entry
+
+
+def test_every_row_uses_known_splits_metrics_protocols_and_variants() -> None:
+    words = vocabulary()
+    for entry in ROWS:
+        board = words["boards"][entry.board]
+        assert entry.split in board["splits"], entry
+        assert entry.metric in board["metrics"], entry
+        assert entry.protocol in words["protocols"], entry
+        assert set(entry.variant.split()) <= set(words["variants"]), entry
+
+
+def test_no_two_rows_alike_hold_different_values_unless_marked_as_conflicting() -> None:
+    for first, second in alike(ROWS):
+        far = abs((first.value or 0) - (second.value or 0)) > max(first.rounding, second.rounding)
+        if first.printed != second.printed and far:
+            assert first.conflicting and second.conflicting, (first, second)
+
+
+def test_a_row_marked_as_conflicting_has_a_counterpart() -> None:
+    marked = {id(entry) for entry in ROWS if entry.conflicting}
+    pairs = {id(e) for one, two in alike(ROWS) if one.printed != two.printed for e in (one, two)}
+    assert marked <= pairs
+
+
+def test_every_board_file_is_listed_and_every_listed_board_has_a_file() -> None:
+    found = {Path(item.name).stem for item in files(FOLDER).iterdir() if item.name.endswith(".csv")}
+    assert found == set(board_names())
+
+
+def test_an_unknown_board_names_the_boards_that_there_are() -> None:
+    with pytest.raises(UserError, match=r"no board 'vqa'; there are .*vqav2"):
+        read_board("vqa")
+
+
+def test_tasks_and_split_aliases_lead_to_their_board() -> None:
+    assert board_of("vqa") == "vqav2"
+    assert board_of("no such task") is None
+    assert split_of("nlvr2", "test-P") == "test1"
+    assert split_of("nlvr2", "dev") == "dev"
+
+
+def test_printed_digits_decide_the_rounding() -> None:
+    entry = next(entry for entry in ROWS if entry.weights == "beit3_base_patch16_480_vqa.pth")
+    assert (entry.printed, entry.value, entry.rounding) == ("77.65", 77.65, 0.005)
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the collection is not beside this checkout")
+def test_boards_equal_the_collection_cell_by_cell() -> None:
+    rows = [
+        row
+        for name in ("beit3_paper", "other_systems")
+        for row in yaml.load((PUBLISHED / f"{name}.yaml").read_text(), yaml.CSafeLoader)
+    ]
+    theirs = Counter(map(collected, rows))
+    ours = Counter(cells(entry) for entry in ROWS if entry.kind != "ours")
+    assert ours == theirs
+
+
+def cells(entry: Entry) -> tuple[str, ...]:
+    """Return the cells of an entry that the collection has too."""
+    metric = "" if entry.board in ("model_configuration", "pretraining_data") else entry.metric
+    return (
+        entry.board,
+        entry.model,
+        metric,
+        entry.printed,
+        entry.split,
+        entry.setting,
+        entry.params,
+        entry.extra_data,
+        entry.confidence,
+    )
+
+
+def collected(row: dict[str, str | float | None]) -> tuple[str, ...]:
+    """Return the same cells of a row of the collection, under the suite's names."""
+    benchmark, split, metric = str(row["benchmark"]), str(row["split"]), str(row["metric"])
+    board = BOARDS.get(benchmark) or benchmark.lower().replace("-", "_").replace(" ", "_")
+    name = METRICS.get(metric, metric.lower())
+    if board.startswith("glue_"):
+        board, name = (
+            "glue",
+            board[5:].replace("_", "") + ("_f1" if metric == "F1" else "_accuracy"),
+        )
+    if board in ("msrvtt_qa", "msvd_qa", "star"):
+        name = "accuracy"
+    if split.endswith("-domain"):
+        name += split.removeprefix("val ").join(["/", ""])
+    if split == "-":
+        name = ""
+    known = (str(row.get(field) or "") for field in ("params", "extra_data", "confidence"))
+    setting = str(row["setting"])
+    return (
+        board,
+        str(row["model"]),
+        name,
+        str(row["value"]),
+        SPLITS.get(split, split),
+        setting,
+        *known,
+    )
+
+
+def alike(rows: list[Entry]) -> Iterator[tuple[Entry, Entry]]:
+    """Yield the pairs of rows whose stated protocols do not tell them apart."""
+    same = vocabulary()["same_model"]
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in rows:
+        model = same.get(entry.model, entry.model)
+        where = (entry.board, entry.metric, entry.split, model)
+        groups.setdefault((*where, entry.protocol, entry.variant, entry.kind), []).append(entry)
+    for group in groups.values():
+        for first, second in combinations(group, 2):
+            if None in (first.resolution, second.resolution) or (
+                first.resolution == second.resolution
+            ):
+                yield first, second
+
+
+def bibtex() -> dict[str, str]:
+    """Return the entries of sources.bib by key."""
+    text = (files(FOLDER) / "sources.bib").read_text("utf-8")
+    return {
+        match[1]: match[0] for match in re.finditer(r"^@\w+\{(\w+),\n.*?^\}$", text, re.M | re.S)
+    }
