@@ -4,7 +4,7 @@
 checks with this half alone; `tasks/<name>/task.py` adds what fine-tuning needs (see task.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -83,8 +83,10 @@ class Benchmark(Protocol):
             UserError: a file is missing or not of the official format.
         """
 
-    def references(self, data: Path, split: str) -> Any:
-        """Return the ground truth that `score` takes.
+    def references(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> Any:
+        """Return the ground truth that `score` takes; `only` keeps that of some samples.
 
         Raises:
             UserError: a file is missing or malformed, or the split's ground truth is held back.
@@ -112,5 +114,7 @@ class Benchmark(Protocol):
     def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
         """Return the headline score of `first` minus that of `second`, with its 95% interval."""
 
-    def baselines(self, data: Path, split: str) -> Sequence[Score]:
+    def baselines(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> Sequence[Score]:
         """Return what is reached without looking at the input proper, computed from the data."""
