@@ -1,0 +1,193 @@
+"""How a measured score stands to the published one, and why two numbers cannot be compared."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from evalsuite.records.board import Entry, board_of, metric_facts, read_board, split_of
+from evalsuite.records.score import Score
+
+Status = Literal["as published", "below", "above", "not comparable"]
+TINY_WORLD = "tinyworld"
+# unilm beit3/datasets.py @768a3c8: all but 1,000 unlisted images of val2014 went into fine-tuning.
+SEEN_IN_TRAINING = {"vqa": ("val", "minival")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What decides whether a run's score may stand beside a published one.
+
+    `weights` is the file name of the loaded checkpoint, empty without one. `data` is "tinyworld"
+    for drawn data. `resolution` is in pixels per side. `skipped` counts samples in no score.
+    """
+
+    task: str
+    split: str
+    backbone: str
+    weights: str = ""
+    data: str | None = None
+    resolution: int | None = None
+    limit: int | None = None
+    skipped: int = 0
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any]) -> "Conditions":
+        """Return the conditions that the content of a report.json states."""
+        weights = report.get("weights") or {}
+        origin = str(weights.get("name") or weights.get("origin") or weights.get("path") or "")
+        return cls(
+            task=report["task"],
+            split=report["split"],
+            backbone=report["backbone"],
+            weights=PurePosixPath(urlsplit(origin.replace("\\", "/")).path).name,
+            data=(report.get("data") or {}).get("name"),
+            resolution=(report.get("recipe") or {}).get("image_size"),
+            limit=report.get("limit"),
+            skipped=len(report.get("failures") or ()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The published entry that a score was held against, how it stands to it, and why.
+
+    `expected` is None where nothing is published for these weights; it may be set in a verdict of
+    "not comparable", as the nearest published value.
+    """
+
+    status: Status
+    reason: str
+    expected: Entry | None = None
+
+    def to_json(self) -> dict[str, str]:
+        """Return status and reason as report.json holds them."""
+        return {"status": self.status, "reason": self.reason}
+
+    def expected_json(self) -> dict[str, Any] | None:
+        """Return the published value and where it stands, in the form of report.json."""
+        entry = self.expected
+        if entry is None:
+            return None
+        return {
+            "metric": entry.metric,
+            "value": entry.value,
+            "printed": entry.printed,
+            "unit": metric_facts(entry.metric)["unit"],
+            "model": entry.model,
+            "split": entry.split,
+            "resolution": entry.resolution,
+            "kind": entry.kind,
+            "source": entry.source,
+        }
+
+
+def verdict(score: Score, conditions: Conditions) -> Verdict:
+    """Return how a score stands to the published value of the same weights.
+
+    "as published": the published value, anywhere within its last printed digit, lies in the 95%
+    interval of the score; without an interval, the score rounds to the published value.
+    """
+    board = board_of(conditions.task)
+    if board is None:
+        reason = f"nothing is published for {conditions.task} on the boards"
+        return Verdict(status="not comparable", reason=reason)
+    published = [entry for entry in read_board(board) if entry.metric == score.name]
+    known = [entry for entry in published if _is_of(entry, conditions.weights)]
+    expected = _nearest(known, conditions)
+    reasons = [*_unlike_data(conditions, board), *_unlike_entry(conditions, published, expected)]
+    if reasons or expected is None:
+        return Verdict(status="not comparable", reason="; ".join(reasons), expected=expected)
+    return _compared(score, expected)
+
+
+def _is_of(entry: Entry, weights: str) -> bool:
+    """Whether an entry is the published result of a released file or of fine-tuning it."""
+    if not entry.weights or not weights:
+        return False
+    stem = weights.removesuffix(".safetensors").removesuffix(".pth")
+    return stem in (entry.weights.removesuffix(".pth"), entry.model)
+
+
+def _nearest(known: list[Entry], conditions: Conditions) -> Entry | None:
+    """Return the entry of the same split and resolution, else the one that comes closest."""
+    split = split_of(known[0].board, conditions.split) if known else ""
+
+    def distance(entry: Entry) -> tuple[bool, bool]:
+        return entry.split != split, entry.resolution != conditions.resolution
+
+    return min(known, key=distance, default=None)
+
+
+def _unlike_data(conditions: Conditions, board: str) -> list[str]:
+    """Return why the samples of a run are not those of any published value."""
+    reasons = []
+    if conditions.data == TINY_WORLD:
+        reasons.append("measured on the drawn tiny world, published on the official data")
+    if conditions.limit is not None:
+        reasons.append(f"only the first {conditions.limit} samples were measured (--limit)")
+    if conditions.skipped:
+        reasons.append(f"{conditions.skipped} samples could not be read and are in no score")
+    seen = SEEN_IN_TRAINING.get(conditions.task, ())
+    released = {entry.weights.removesuffix(".pth") for entry in read_board(board)} - {""}
+    if conditions.split in seen and conditions.weights.removesuffix(".pth") in released:
+        reasons.append(
+            f"{conditions.weights} was fine-tuned on nearly all of {conditions.split}: "
+            "its score there is contaminated"
+        )
+    return reasons
+
+
+def _unlike_entry(
+    conditions: Conditions, published: list[Entry], expected: Entry | None
+) -> list[str]:
+    """Return why no published value is one of these weights under this protocol."""
+    if expected is None:
+        return [_unknown_weights(conditions, published)]
+    reasons = []
+    split = split_of(expected.board, conditions.split)
+    if split != expected.split:
+        reasons.append(
+            f"other split: measured on {conditions.split}, published on {expected.split}"
+        )
+    if conditions.resolution not in (None, expected.resolution):
+        reasons.append(
+            f"other resolution: measured at {conditions.resolution} pixels, "
+            f"published at {expected.resolution}"
+        )
+    return reasons
+
+
+def _unknown_weights(conditions: Conditions, published: list[Entry]) -> str:
+    """Return the reason that names the weights and the released ones that have a value."""
+    if not published:
+        return "this score is not published for any model on the boards"
+    what = conditions.weights or f"{conditions.backbone} without released weights"
+    released = sorted({entry.weights for entry in published if entry.weights})
+    if not released:
+        return f"no value is published for {what}, nor for any other released checkpoint"
+    return (
+        f"other model: no value is published for {what}; released checkpoints with one are "
+        f"{', '.join(released)}"
+    )
+
+
+def _compared(score: Score, expected: Entry) -> Verdict:
+    """Return the verdict on two numbers of the same weights, split and protocol."""
+    if expected.value is None:
+        raise ValueError(f"{expected.board}: {expected.metric} of {expected.model} is no number")
+    low, high = score.interval or (score.value, score.value)
+    difference = score.value - expected.value
+    source = f"published {expected.printed} ({expected.source})"
+    is_inside = (
+        low <= expected.value + expected.rounding and expected.value - expected.rounding <= high
+    )
+    if is_inside:
+        how = f"lies in the 95% interval {low:.2f} to {high:.2f}"
+        how = how if score.interval else "equals the score to its printed digits"
+        return Verdict(status="as published", reason=f"{source} {how}", expected=expected)
+    outside = f", outside the 95% interval {low:.2f} to {high:.2f}" if score.interval else ""
+    status: Status = "below" if difference < 0 else "above"
+    reason = f"{abs(difference):.2f} {status} the {source}{outside}"
+    return Verdict(status=status, reason=reason, expected=expected)
