@@ -1,0 +1,62 @@
+"""Files of a world: whole or absent, never torn; the same bytes from the same seed."""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from evalsuite.tinyworld.draw import Pixels
+
+QUALITY = 95  # with full colour resolution: artefacts stay below the drawn noise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, then give it its own."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, json.dumps(content).encode())
+
+
+def write_lines(path: Path, records: Iterable[Any]) -> None:
+    """Write one JSON record a line, making the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, "".join(json.dumps(record) + "\n" for record in records).encode())
+
+
+def jpeg(pixels: Pixels) -> bytes:
+    """Return the image as JPEG, colours at full resolution."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=QUALITY, subsampling=0)
+    return stream.getvalue()
+
+
+def png(pixels: Pixels) -> bytes:
+    """Return the image (H, W, 3) or the labels (H, W) as PNG."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def tree_digest(folder: Path) -> tuple[int, str]:
+    """Return the number of files under a folder and one sha256 over their names and bytes."""
+    digest = hashlib.sha256()
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".part")
+    for path in files:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return len(files), digest.hexdigest()

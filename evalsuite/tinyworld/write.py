@@ -1,0 +1,133 @@
+"""Writes a world into a folder; what is already there is kept, what was interrupted is finished."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from evalsuite.records.errors import UserError
+from evalsuite.tinyworld.files import tree_digest, write_json
+from evalsuite.tinyworld.vqa import write_vqa
+from evalsuite.tinyworld.world import World, counts_of, write_coco_images
+
+MARKER = "tinyworld.json"
+VERSION = 1  # raised when the same seed gives other files
+
+
+class WorldSummary(NamedTuple):
+    """What a world holds; `written` names the parts that this call wrote, in `seconds`."""
+
+    folder: Path
+    seed: int
+    size: str
+    files: int
+    written: tuple[str, ...]
+    seconds: float
+
+
+def _images(name: str) -> Callable[[World], None]:
+    """Return what draws one folder of COCO images."""
+
+    def write(world: World) -> None:
+        write_coco_images(world, name)
+
+    return write
+
+
+# A part is a folder of the world, written as a whole.
+PARTS: dict[str, Callable[[World], None]] = {
+    "coco/train2014": _images("train2014"),
+    "coco/val2014": _images("val2014"),
+    "coco/test2015": _images("test2015"),
+    "vqav2": write_vqa,
+}
+# The parts that a benchmark needs.
+BENCHMARKS: dict[str, tuple[str, ...]] = {
+    "vqa": ("coco/train2014", "coco/val2014", "coco/test2015", "vqav2"),
+}
+
+
+def write_world(
+    folder: Path,
+    *,
+    seed: int = 0,
+    size: str = "small",
+    benchmarks: Iterable[str] | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> WorldSummary:
+    """Write what the benchmarks need (all of them by default) and return what the world holds.
+
+    Same seed and size, same bytes (with the same Pillow and numpy). A second call writes nothing;
+    a call after an interrupted one, or for more benchmarks, writes what is missing.
+
+    Args:
+        say: takes a line of progress for every part.
+
+    Raises:
+        UserError: the folder holds something else or another world, or a name is unknown.
+    """
+    start = time.monotonic()
+    wanted = _wanted_parts(benchmarks)
+    world = World(folder, seed, counts_of(size))
+    marker = _opened(folder, seed, size)
+    written = []
+    for name in wanted:
+        if name in marker["parts"] and (folder / name).is_dir():
+            continue
+        say(f"drawing {folder / name}")
+        PARTS[name](world)
+        marker["parts"][name] = _entry(folder / name)
+        write_json(folder / MARKER, marker)
+        written.append(name)
+    files = sum(int(part["files"]) for part in marker["parts"].values())
+    return WorldSummary(folder, seed, size, files, tuple(written), time.monotonic() - start)
+
+
+def _wanted_parts(benchmarks: Iterable[str] | None) -> list[str]:
+    """Return the parts of the benchmarks, each once."""
+    names = list(BENCHMARKS if benchmarks is None else benchmarks)
+    for name in names:
+        if name not in BENCHMARKS:
+            raise UserError(f"the tiny world has no {name!r}; it has {', '.join(BENCHMARKS)}")
+    return list(dict.fromkeys(part for name in names for part in BENCHMARKS[name]))
+
+
+def _opened(folder: Path, seed: int, size: str) -> dict[str, Any]:
+    """Return the folder's marker, made if the folder is new."""
+    settings = {"version": VERSION, "seed": seed, "size": size}
+    path = folder / MARKER
+    if path.exists():
+        marker: dict[str, Any] = json.loads(path.read_text())
+        found = {key: marker.get(key) for key in settings}
+        if found != settings:
+            raise UserError(
+                f"{folder} holds a tiny world of {_said(found)}, asked for was {_said(settings)}: "
+                "name another folder or remove this one"
+            )
+        return marker
+    if folder.exists() and (not folder.is_dir() or _foreign(folder)):
+        raise UserError(
+            f"{folder} exists and is no tiny world (no {MARKER} in it): name a new folder"
+        )
+    marker = {**settings, "parts": {}}
+    write_json(path, marker)
+    return marker
+
+
+def _foreign(folder: Path) -> list[Path]:
+    """Return what lies in the folder, half-written markers aside."""
+    return [path for path in folder.iterdir() if not path.name.startswith(f".{MARKER}.")]
+
+
+def _said(settings: dict[str, Any]) -> str:
+    """Return the settings in words."""
+    return ", ".join(f"{key} {value}" for key, value in settings.items())
+
+
+def _entry(folder: Path) -> dict[str, Any]:
+    """Return a finished part's count and hash, leftovers of an interrupted call removed."""
+    for leftover in folder.rglob(".*.part"):
+        leftover.unlink(missing_ok=True)
+    files, digest = tree_digest(folder)
+    return {"files": files, "sha256": digest}
