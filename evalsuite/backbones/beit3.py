@@ -18,7 +18,7 @@ from evalsuite.records.errors import UserError
 
 # Fairseq numbers positions from 2; rows 0 and 1 of both tables are never read.
 FIRST_POSITION = 2
-UNDECAYED = ("embed_positions.A.weight", "cls_token", "logit_scale")
+UNDECAYED = ("embed_positions.A.weight", "cls_token")
 
 
 class VisionEmbedding(nn.Module):
@@ -207,6 +207,16 @@ class Beit3(Backbone):
         layer = re.match(r"layers\.(\d+)\.", parameter)
         return self.depth + 1 if layer is None else int(layer.group(1)) + 1
 
+    def decays(self, parameter: str) -> bool:
+        """Return whether weight decay applies to a parameter.
+
+        The official rule is asymmetric, and kept: image positions and the class token are exempt,
+        text positions and the mask token are not.
+
+        Source: unilm beit3/optim_factory.py and BEiT3Wrapper.no_weight_decay @768a3c8.
+        """
+        return super().decays(parameter) and not parameter.endswith(UNDECAYED)
+
     def to_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return a state dictionary of this model under the released files' keys."""
         return beit3_keys.to_official(state)
@@ -235,17 +245,6 @@ def prefix_mask(num_image_tokens: int, num_text_tokens: int, device: torch.devic
     visible.tril_()
     visible[:num_image_tokens, :num_image_tokens] = True
     return visible
-
-
-def decays(name: str, parameter: Tensor) -> bool:
-    """Return whether weight decay applies to a parameter.
-
-    The official rule is asymmetric, and kept: image positions and the class token are exempt,
-    text positions and the mask token are not.
-
-    Source: unilm beit3/optim_factory.py and BEiT3Wrapper.no_weight_decay @768a3c8.
-    """
-    return parameter.ndim > 1 and not name.endswith((".bias", *UNDECAYED))
 
 
 def beit3(

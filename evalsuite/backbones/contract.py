@@ -69,6 +69,10 @@ class Backbone(nn.Module, ABC):
         0 are embeddings, 1 to depth the layers, depth + 1 what comes after them.
         """
 
+    def decays(self, parameter: str) -> bool:
+        """Return whether weight decay applies to a parameter: not to vectors and biases."""
+        return self.get_parameter(parameter).ndim > 1 and not parameter.endswith(".bias")
+
     def to_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return a state dictionary of this backbone under its family's keys, without prefix."""
         return dict(state)
