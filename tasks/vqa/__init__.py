@@ -1,0 +1,1 @@
+"""VQAv2: open questions about COCO images, ten human answers each."""

@@ -1,0 +1,232 @@
+"""VQAv2 for `evalsuite tasks`, `doctor` and `score`: official files in, official accuracy out.
+
+Splits: `minival` is a fixed part of val, all questions on the images whose ids have the smallest
+sha256: 1,000 of the 40,504 real val2014 images, as many as BEiT-3 held out, and the same share of
+any other file. `trainval` is train and the rest of val.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+
+from evalsuite.benchmark import Predictions, Sample
+from evalsuite.metrics.vqa import (
+    VqaReferences,
+    mean_accuracy,
+    paired_vqa_accuracy,
+    question_accuracies,
+    vqa_scores,
+)
+from evalsuite.records.errors import UserError
+from evalsuite.records.files import write_text
+from evalsuite.records.score import Score
+
+from . import official
+from .baselines import learn_prior
+from .card import CARD, HELD_BACK, NUM_IMAGES, PARTS, annotations_path, image_path, questions_path
+from .files import read_annotations, read_majority_answers, read_questions, read_results
+from .index import load_references
+
+NUM_MINIVAL_IMAGES = 1000  # unilm beit3/datasets.py @6996194, which shuffles without a seed
+
+
+class Vqa:
+    """VQAv2: one open question about one image, ten human answers."""
+
+    card = CARD
+    official_hint = official.HINT
+
+    def samples(self, data: Path, split: str) -> Iterator[Sample]:
+        """Yield the questions of a split in the order of the official files.
+
+        The target holds `answers` (ten human answers), `question_type`, `answer_type` and
+        `multiple_choice_answer`, all empty where the ground truth is held back.
+
+        Raises:
+            UserError: there is no such split, or a file is missing or malformed.
+        """
+        for subset, half in PARTS[_known(split)]:
+            questions = read_questions(data / questions_path(subset))
+            chosen = _chosen(half, (question.image_id for question in questions))
+            targets = {} if split in HELD_BACK else _targets(data, subset)
+            for question in questions:
+                if question.image_id not in chosen:
+                    continue
+                number = question.question_id
+                if split not in HELD_BACK and number not in targets:
+                    path = data / annotations_path(subset)
+                    raise UserError(f"{path}: no annotation of question {number}")
+                yield Sample(
+                    id=number,
+                    images=(image_path(subset, question.image_id),),
+                    text=question.question,
+                    target=targets.get(number) or _target([], "", "", ""),
+                )
+
+    def references(self, data: Path, split: str) -> VqaReferences:
+        """Return the human answers of a split.
+
+        Raises:
+            UserError: a file is missing or malformed, or the split's answers are held back.
+        """
+        if _known(split) in HELD_BACK:
+            raise UserError(
+                f"the answers of VQAv2 {split} are held back: write a results file and hand it in "
+                f"at {CARD.splits[split].server}"
+            )
+        parts = PARTS[split]
+        if len(parts) > 1:
+            raise UserError(f"VQAv2 {split} is for training; score train, val or minival")
+        references = load_references(data / annotations_path(parts[0].subset))
+        if parts[0].half == "all":
+            return references
+        chosen = _chosen(parts[0].half, references.image_ids.tolist())
+        return references.take(np.flatnonzero(np.isin(references.image_ids, sorted(chosen))))
+
+    def read_predictions(self, path: Path) -> dict[int, str]:
+        """Return the answers of a VQA results file.
+
+        Raises:
+            UserError: the file is missing, not JSON, not of the format, or repeats an id.
+        """
+        return read_results(path)
+
+    def write_predictions(
+        self,
+        predictions: Predictions,
+        path: Path,
+        *,
+        data: Path | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Write a results file as EvalAI takes it, in the order of the predictions.
+
+        With `data` and `split` it is checked to answer exactly the split's questions: all 447,793
+        for test-std, the 107,394 of its subset for test-dev.
+
+        Raises:
+            UserError: an id or an answer is of the wrong type, or the ids are not the split's.
+        """
+        for number, answer in predictions.items():
+            if not isinstance(number, int) or not isinstance(answer, str):
+                raise UserError(
+                    f"VQA prediction {number!r}: {answer!r}; expected a question id and text"
+                )
+        if data is not None and split is not None:
+            self.check_submission(cast("dict[int, str]", predictions), data, split)
+        results = [{"question_id": number, "answer": said} for number, said in predictions.items()]
+        write_text(path, msgspec.json.encode(results).decode())
+
+    def check_submission(self, predictions: dict[int, str], data: Path, split: str) -> None:
+        """Do nothing where the predictions answer exactly the questions of a split.
+
+        Raises:
+            UserError: a question lacks an answer, or an answer its question.
+        """
+        ids = {sample.id for sample in self.samples(data, split)}
+        missing = [number for number in ids if number not in predictions]
+        extra = [number for number in predictions if number not in ids]
+        for numbers, found in ((missing, "without an answer"), (extra, "not of the split")):
+            if numbers:
+                raise UserError(
+                    f"VQAv2 {split} has {len(ids)} questions and the server takes them all: "
+                    f"question {numbers[0]} is {found} ({len(numbers)} such)"
+                )
+
+    def score(
+        self, predictions: Predictions, references: Any, *, interval: bool = True
+    ) -> list[Score]:
+        """Return the accuracy overall, per answer type and per question type, in percent.
+
+        Raises:
+            UserError: the ids of predictions and references differ.
+        """
+        return vqa_scores(cast("dict[int, str]", predictions), references, interval=interval)
+
+    def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
+        """Return the accuracy of `first` minus that of `second`, with its 95% interval."""
+        both = cast("tuple[dict[int, str], dict[int, str]]", (first, second))
+        return paired_vqa_accuracy(*both, references)
+
+    def baselines(self, data: Path, split: str) -> list[Score]:
+        """Return what is reached without the image: `prior_per_type` and `question_only`.
+
+        Both answer as the training questions of the same type, or of the same words, are best
+        answered. There are none where the ground truth is held back.
+
+        Raises:
+            UserError: a file is missing or malformed.
+        """
+        if _known(split) in HELD_BACK:
+            return []
+        prior = learn_prior(self.samples(data, CARD.train_split))
+        references = self.references(data, split)
+        per_type, question_only = {}, {}
+        for sample in self.samples(data, split):
+            question_type = sample.target["question_type"]
+            per_type[cast(int, sample.id)] = prior.per_type(question_type)
+            question_only[cast(int, sample.id)] = prior.question_only(sample.text, question_type)
+        named = (("prior_per_type", per_type), ("question_only", question_only))
+        return [
+            mean_accuracy(name, question_accuracies(said, references), interval=True)
+            for name, said in named
+        ]
+
+    def official_scores(self, predictions: Path, data: Path, split: str) -> list[Score] | None:
+        """Return what the official evaluator says of a results file; None: see `official_hint`."""
+        if _known(split) not in ("train", "val"):
+            return None
+        return official.official_scores(predictions, data, PARTS[split][0].subset)
+
+
+def minival_images(image_ids: Iterable[int]) -> set[int]:
+    """Return the images of `minival` among those of a val file (see the top of this file)."""
+    images = set(image_ids)
+    count = max(1, round(NUM_MINIVAL_IMAGES * len(images) / NUM_IMAGES["val2014"]))
+    return set(sorted(images, key=lambda one: hashlib.sha256(str(one).encode()).digest())[:count])
+
+
+def _chosen(half: str, image_ids: Iterable[int]) -> set[int]:
+    """Return the images of one half of a file."""
+    images = set(image_ids)
+    if half == "all":
+        return images
+    minival = minival_images(images)
+    return minival if half == "minival" else images - minival
+
+
+def _known(split: str) -> str:
+    """Return the split."""
+    if split not in PARTS:
+        raise UserError(f"VQAv2 has no split {split!r}; there are {', '.join(PARTS)}")
+    return split
+
+
+def _targets(data: Path, subset: str) -> dict[int, dict[str, Any]]:
+    """Return the target of every question of a subset."""
+    path = data / annotations_path(subset)
+    majority = read_majority_answers(path)
+    return {
+        one.question_id: _target(
+            list(one.answers), one.question_type, one.answer_type, majority[one.question_id]
+        )
+        for one in read_annotations(path)
+    }
+
+
+def _target(
+    answers: list[str], question_type: str, answer_type: str, majority: str
+) -> dict[str, Any]:
+    return {
+        "answers": answers,
+        "question_type": question_type,
+        "answer_type": answer_type,
+        "multiple_choice_answer": majority,
+    }
+
+
+BENCHMARK = Vqa()

@@ -1,0 +1,197 @@
+"""VQAv2's official files: questions, annotations and results, read fast and checked."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evalsuite.data.official_json import (
+    converted,
+    parsed_list,
+    read_bytes,
+    refuse_repeated,
+)
+from evalsuite.metrics.vqa import NUM_HUMANS, Annotation
+from evalsuite.records.errors import UserError
+
+DOWNLOAD = "https://visualqa.org/download.html"
+QUESTIONS_FORMAT = "the official VQA questions, an object with a list 'questions'"
+ANNOTATIONS_FORMAT = "the official VQA annotations, an object with a list 'annotations'"
+RESULTS_FORMAT = 'VQA results, a list of {"question_id": number, "answer": text}'
+
+
+# gc=False: these hold no cycles, and the collector would walk millions of them.
+class Question(msgspec.Struct, gc=False):
+    """One record of a questions file."""
+
+    question_id: int
+    image_id: int
+    question: str
+
+
+class _Questions(msgspec.Struct):
+    questions: list[Question]
+
+
+class _Answer(msgspec.Struct, gc=False):
+    answer: str
+    answer_id: int
+
+
+class _Record(msgspec.Struct, gc=False):
+    question_id: int
+    image_id: int
+    question_type: str
+    answer_type: str
+    answers: list[_Answer]
+
+
+class _Majority(msgspec.Struct, gc=False):
+    question_id: int
+    multiple_choice_answer: str
+
+
+class _RawAnnotations(msgspec.Struct):
+    annotations: list[msgspec.Raw]
+
+
+class _Majorities(msgspec.Struct):
+    annotations: list[_Majority]
+
+
+class _Result(msgspec.Struct, gc=False):
+    question_id: int
+    answer: str
+
+
+class _Heading(msgspec.Struct):
+    """What comes before the answers in an annotation that is checked by hand."""
+
+    question_id: int
+    image_id: int
+    question_type: str
+    answer_type: str
+    answers: list[dict[str, Any]]
+
+
+def read_questions(path: Path) -> list[Question]:
+    """Return the questions of a file, in its order.
+
+    Raises:
+        UserError: the file is missing, not JSON, not of the official format, or repeats an id.
+    """
+    content = read_bytes(path, "the VQA questions", DOWNLOAD)
+    try:
+        found = msgspec.json.decode(content, type=_Questions).questions
+    except msgspec.MsgspecError:
+        found = converted(path, parsed_list(path, content, "questions", QUESTIONS_FORMAT), Question)
+    refuse_repeated(path, (question.question_id for question in found), "question")
+    return found
+
+
+def read_annotations(path: Path, content: bytes | None = None) -> Iterator[Annotation]:
+    """Yield the annotations of a file, in its order; one at a time, so that they never pile up.
+
+    Args:
+        content: the bytes of the file, where the caller has them already.
+
+    Raises:
+        UserError: the file is missing, not JSON, not of the official format, or repeats an id.
+    """
+    if content is None:
+        content = read_bytes(path, "the VQA annotations", DOWNLOAD)
+    decoder = msgspec.json.Decoder(_Record)
+    seen: set[int] = set()
+    for number, raw in enumerate(_raw_annotations(path, content)):
+        try:
+            record = decoder.decode(raw)
+        except msgspec.MsgspecError:
+            annotation = _unusual_annotation(path, number, raw)
+        else:
+            answers = record.answers
+            if len(answers) != NUM_HUMANS or len({one.answer_id for one in answers}) != NUM_HUMANS:
+                annotation = _unusual_annotation(path, number, raw)
+            else:
+                annotation = Annotation(
+                    record.question_id,
+                    record.image_id,
+                    record.question_type,
+                    record.answer_type,
+                    [one.answer for one in answers],
+                )
+        if annotation.question_id in seen:
+            raise UserError(f"{path}: question {annotation.question_id} is annotated twice")
+        seen.add(annotation.question_id)
+        yield annotation
+
+
+def read_majority_answers(path: Path) -> dict[int, str]:
+    """Return the `multiple_choice_answer` of every question of an annotation file, in its order.
+
+    Raises:
+        UserError: the file is missing, not JSON, not of the official format, or repeats an id.
+    """
+    content = read_bytes(path, "the VQA annotations", DOWNLOAD)
+    try:
+        found = msgspec.json.decode(content, type=_Majorities).annotations
+    except msgspec.MsgspecError:
+        records = parsed_list(path, content, "annotations", ANNOTATIONS_FORMAT)
+        found = converted(path, records, _Majority)
+    refuse_repeated(path, (record.question_id for record in found), "question")
+    return {record.question_id: record.multiple_choice_answer for record in found}
+
+
+def read_results(path: Path) -> dict[int, str]:
+    """Return the answer by question id of a VQA results file.
+
+    Raises:
+        UserError: the file is missing, not JSON, not of the format, or repeats an id.
+    """
+    content = read_bytes(path, RESULTS_FORMAT)
+    try:
+        results = msgspec.json.decode(content, type=list[_Result])
+    except msgspec.MsgspecError:
+        results = converted(path, parsed_list(path, content, None, RESULTS_FORMAT), _Result)
+    answers = {result.question_id: result.answer for result in results}
+    if len(answers) != len(results):
+        refuse_repeated(path, (result.question_id for result in results), "question")
+    return answers
+
+
+def _raw_annotations(path: Path, content: bytes) -> Iterable[msgspec.Raw | bytes]:
+    """Return every annotation as JSON."""
+    try:
+        return msgspec.json.decode(content, type=_RawAnnotations).annotations
+    except msgspec.MsgspecError:
+        # The standard library reads what msgspec refuses: NaN, lone surrogates.
+        records = parsed_list(path, content, "annotations", ANNOTATIONS_FORMAT)
+        return [json.dumps(record).encode() for record in records]
+
+
+def _unusual_annotation(path: Path, number: int, raw: msgspec.Raw | bytes) -> Annotation:
+    """Return an annotation that is not ten answers with an `answer_id` each.
+
+    Raises:
+        UserError: it cannot be scored; names the record.
+    """
+    value = json.loads(bytes(raw))
+    try:
+        record = msgspec.convert(value, _Heading)
+    except msgspec.ValidationError as reason:
+        raise UserError(f"{path}: annotation {number}: {reason}") from None
+    bad = [one for one in record.answers if not isinstance(one.get("answer"), str)]
+    if bad or not record.answers:
+        found = f"a human answer without text: {json.dumps(bad[0])}" if bad else "no human answers"
+        raise UserError(f"{path}: annotation {number} (question {record.question_id}): {found}")
+    others = [{**one, "answer": None} for one in record.answers]
+    return Annotation(
+        record.question_id,
+        record.image_id,
+        record.question_type,
+        record.answer_type,
+        [one["answer"] for one in record.answers],
+        # The official evaluator compares whole records: what is equal but for the answer.
+        [others.index(one) for one in others],
+    )

@@ -1,0 +1,76 @@
+"""References of a split, kept between calls for files that take seconds to read."""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from evalsuite.data.official_json import read_bytes
+from evalsuite.metrics.vqa import VqaReferences, index_annotations
+
+from .files import DOWNLOAD, read_annotations
+
+FOLDER = "EVALSUITE_CACHE"
+VERSION = 1  # of the saved form and of the normalisation that it holds
+SMALLEST_KEPT = 4 << 20  # bytes of an annotation file; smaller ones are read in no time
+ARRAYS = ("question_ids", "image_ids", "answers", "unanimous", "question_type", "answer_type")
+TEXTS = ("strings", "question_types", "answer_types")
+
+
+def load_references(annotations: Path) -> VqaReferences:
+    """Return the references of an annotation file, from the saved index where there is one.
+
+    The index is named by the file's content, so that a changed file is read anew. It lies in
+    $EVALSUITE_CACHE, or ~/.cache/evalsuite; where that cannot be written, there is none.
+
+    Raises:
+        UserError: the file is missing or malformed.
+    """
+    if not annotations.is_file() or annotations.stat().st_size < SMALLEST_KEPT:
+        return index_annotations(read_annotations(annotations))
+    with annotations.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    kept = _folder() / f"vqa-{VERSION}-{digest}.npz"
+    references = _read(kept)
+    if references is None:
+        content = read_bytes(annotations, "the VQA annotations", DOWNLOAD)
+        references = index_annotations(read_annotations(annotations, content))
+        if not references.odd:
+            _write(kept, references)
+    return references
+
+
+def _folder() -> Path:
+    chosen = os.environ.get(FOLDER)
+    return Path(chosen) if chosen else Path("~/.cache/evalsuite").expanduser()
+
+
+def _read(path: Path) -> VqaReferences | None:
+    """Return the saved references, or None where they are missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            arrays = {name: saved[name] for name in ARRAYS}
+            texts = {name: json.loads(saved[name].tobytes()) for name in TEXTS}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+    return VqaReferences(**arrays, **texts, odd={})
+
+
+def _write(path: Path, references: VqaReferences) -> None:
+    """Save the references under a temporary name, then rename; give up where that fails."""
+    arrays = {name: getattr(references, name) for name in ARRAYS}
+    texts = {name: json.dumps(getattr(references, name)).encode() for name in TEXTS}
+    saved = arrays | {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            np.savez(stream, **saved)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
