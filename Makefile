@@ -36,9 +36,13 @@ help:
 setup: $(READY) ## create .venv and install everything into it (about 7 GB with torch's GPU libraries)
 
 .PHONY: eval
-eval: $(READY) ## fine-tune and evaluate: TASK= [BACKBONE= WEIGHTS= DATA= SPLIT= LIMIT= SET="key=value ..."]
-	@$(if $(TASK),,echo "name a task: make eval TASK=vqa; \`$(EVALSUITE) tasks\` lists them" >&2; exit 2)
+eval: task-named $(READY) ## fine-tune and evaluate: TASK= [BACKBONE= WEIGHTS= DATA= SPLIT= LIMIT= SET="key=value ..."]
 	$(EVALSUITE) eval $(TASK) $(options)
+
+# Before the installation, which takes minutes.
+.PHONY: task-named
+task-named:
+	@$(if $(TASK),,echo "name a task: make eval TASK=vqa" >&2; exit 2)
 
 .PHONY: radar
 radar: $(READY) ## draw the published radar as radar.svg, with your runs: [RUNS="runs/..."]
