@@ -1,0 +1,238 @@
+"""COCO average precision and recall of boxes and masks, bit for bit those of pycocotools."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import hotcoco
+import numpy as np
+from numpy.typing import NDArray
+
+from evalsuite.metrics.coco_results import Detections, collection_paused, mask_areas
+from evalsuite.records.errors import UserError
+from evalsuite.records.score import Score
+
+Kind = Literal["box", "mask"]
+IOU_TYPE: Mapping[Kind, str] = {"box": "bbox", "mask": "segm"}
+ANY_AREA, SMALL, MEDIUM, LARGE = range(4)  # pycocotools Params.areaRngLbl
+ONE, TEN, HUNDRED = range(3)  # places in pycocotools Params.maxDets
+AT_50, AT_75 = 0, 5  # places in pycocotools Params.iouThrs: 0.50, 0.55, ... 0.95
+
+NUM_GROUPS = 20  # of the jackknife: a group's re-count costs a quarter second at 5,000 images
+STUDENT_95 = 2.093  # two-sided 95% point of Student's t with 19 degrees of freedom
+
+
+class Figure(NamedTuple):
+    """One of the twelve: where its name, its array and hotcoco's name for it come together."""
+
+    name: str
+    array: Literal["precision", "recall"]
+    threshold: int | None
+    area: int
+    most: int
+    engine_name: str
+
+
+FIGURES = (
+    Figure("ap", "precision", None, ANY_AREA, HUNDRED, "AP"),
+    Figure("ap50", "precision", AT_50, ANY_AREA, HUNDRED, "AP50"),
+    Figure("ap75", "precision", AT_75, ANY_AREA, HUNDRED, "AP75"),
+    Figure("ap_small", "precision", None, SMALL, HUNDRED, "APs"),
+    Figure("ap_medium", "precision", None, MEDIUM, HUNDRED, "APm"),
+    Figure("ap_large", "precision", None, LARGE, HUNDRED, "APl"),
+    Figure("ar_1", "recall", None, ANY_AREA, ONE, "AR1"),
+    Figure("ar_10", "recall", None, ANY_AREA, TEN, "AR10"),
+    Figure("ar_100", "recall", None, ANY_AREA, HUNDRED, "AR100"),
+    Figure("ar_small", "recall", None, SMALL, HUNDRED, "ARs"),
+    Figure("ar_medium", "recall", None, MEDIUM, HUNDRED, "ARm"),
+    Figure("ar_large", "recall", None, LARGE, HUNDRED, "ARl"),
+)
+
+
+class Truth:
+    """The ground truth of an instances file.
+
+    Attributes:
+        path: the file.
+        image_ids: sorted int64; `heights` and `widths` in pixels go with it.
+        class_names: name by category id, in the order of ids.
+    """
+
+    def __init__(self, path: Path, coco: Any = None) -> None:
+        self.path = path
+        try:
+            self.coco = hotcoco.COCO(str(path)) if coco is None else coco
+        except Exception as error:  # hotcoco raises its own kinds; all of them mean a bad file
+            raise UserError(f"{path}: not a COCO instances file: {error}") from None
+        images = sorted(self.coco.imgs.values(), key=lambda image: image["id"])
+        if not images:
+            raise UserError(f"{path}: no images; expected a COCO instances file")
+        self.image_ids = np.array([image["id"] for image in images], dtype=np.int64)
+        self.heights = np.array([image["height"] for image in images], dtype=np.int64)
+        self.widths = np.array([image["width"] for image in images], dtype=np.int64)
+        categories = sorted(self.coco.cats.values(), key=lambda category: category["id"])
+        self.class_names = {int(item["id"]): str(item["name"]) for item in categories}
+
+    def only(self, image_ids: Iterable[int]) -> "Truth":
+        """Return the truth of some images, for a run that predicted no more."""
+        kept = self.coco.filter(img_ids=sorted(image_ids), drop_empty_images=False)
+        return Truth(self.path, kept)
+
+
+class Evaluated(NamedTuple):
+    """What pycocotools calls `eval`, and the engine that can count again without some images.
+
+    `precision` is thresholds x recalls x classes x areas x maxima, `recall` lacks the recalls;
+    -1 where a class has no ground truth.
+    """
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    engine: Any
+
+
+def evaluate(detections: Detections, truth: Truth, kind: Kind) -> Evaluated:
+    """Return every precision and recall entry of a result file's boxes or masks.
+
+    Raises:
+        UserError: an image or category id is not in the truth, or a mask has not its image's size.
+    """
+    _refuse_unknown(detections, truth)
+    columns = np.zeros((detections.image_ids.size, 7))
+    columns[:, 0] = detections.image_ids
+    columns[:, 5] = detections.scores
+    columns[:, 6] = detections.category_ids
+    if kind == "box":
+        assert detections.boxes is not None, "the caller looks at `kinds`"
+        columns[:, 1:5] = detections.boxes
+        found = truth.coco.load_res(columns)
+    else:
+        found = _load_masks(detections, truth, columns)
+    engine = hotcoco.COCOeval(truth.coco, found, IOU_TYPE[kind])
+    try:
+        engine.evaluate()
+    except Exception as error:
+        raise UserError(f"{truth.path}: {kind}es cannot be evaluated: {error}") from None
+    engine.accumulate()
+    arrays: dict[str, Any] = engine.eval or {}
+    return Evaluated(np.asarray(arrays["precision"]), np.asarray(arrays["recall"]), engine)
+
+
+def ap_scores(evaluated: Evaluated, truth: Truth, kind: Kind, *, interval: bool) -> list[Score]:
+    """Return the twelve figures in percent, `box_ap` (or `mask_ap`) first.
+
+    The 95% interval is the value -+ 2.093 standard errors of the delete-a-group jackknife over 20
+    random groups of images (Kott 2001, J. Official Statistics 17): AP of resampled images is
+    biased upwards, since its precision envelope keeps every lucky stretch, and a percentile
+    bootstrap would miss its own value. Fewer than 20 images have no interval.
+    """
+    left_out = left_out_figures(evaluated, truth) if interval else None
+    num_images = truth.image_ids.size
+    scores = []
+    for figure in FIGURES:
+        value = 100 * _mean(_entries(evaluated, figure))
+        bounds = None
+        if left_out is not None:
+            bounds = jackknife_bounds(value, left_out[figure.name], low=0.0)
+        scores.append(
+            Score(
+                name=f"{kind}_{figure.name}",
+                value=value,
+                unit="percent",
+                n=num_images,
+                interval=bounds,
+            )
+        )
+    return scores
+
+
+def class_ap(evaluated: Evaluated, truth: Truth, kind: Kind) -> list[Score]:
+    """Return AP in percent of every class that has ground truth, named `box_ap/<class>`."""
+    scores = []
+    for place, name in enumerate(truth.class_names.values()):
+        value = _mean(evaluated.precision[:, :, place, ANY_AREA, HUNDRED])
+        if value >= 0:
+            num_images = truth.image_ids.size
+            scores.append(
+                Score(name=f"{kind}_ap/{name}", value=100 * value, unit="percent", n=num_images)
+            )
+    return scores
+
+
+def left_out_figures(evaluated: Evaluated, truth: Truth) -> dict[str, NDArray[np.float64]] | None:
+    """Return each figure in percent without each of the 20 groups of images; None below 20 images.
+
+    The groups depend on the number of images alone, so two result files can be compared pairwise.
+    """
+    num_images = truth.image_ids.size
+    if num_images < NUM_GROUPS:
+        return None
+    group = np.random.default_rng(0).permutation(num_images) % NUM_GROUPS
+    kept = {str(number): truth.image_ids[group != number].tolist() for number in range(NUM_GROUPS)}
+    counted = evaluated.engine.slice_by(kept)
+    return {
+        figure.name: np.array([100 * counted[number][figure.engine_name] for number in kept])
+        for figure in FIGURES
+    }
+
+
+def jackknife_bounds(
+    value: float, left_out: NDArray[np.float64], *, low: float
+) -> tuple[float, float] | None:
+    """Return value -+ t standard errors of a delete-a-group jackknife, cut at `low` and 100.
+
+    None where the figure does not exist (no ground truth of that size).
+    """
+    if value < 0 or (left_out < low).any():
+        return None
+    spread = float(((left_out - left_out.mean()) ** 2).sum())
+    reach = STUDENT_95 * math.sqrt(spread * (NUM_GROUPS - 1) / NUM_GROUPS)
+    return max(low, value - reach), min(100.0, value + reach)
+
+
+def _entries(evaluated: Evaluated, figure: Figure) -> NDArray[np.float64]:
+    """Return the entries that a figure is the mean of, in pycocotools' memory order."""
+    array = evaluated.precision if figure.array == "precision" else evaluated.recall
+    if figure.threshold is not None:
+        array = array[[figure.threshold]]
+    return array[..., figure.area, figure.most]
+
+
+def _mean(entries: NDArray[np.float64]) -> float:
+    """Return the mean of the entries that exist, -1 where none does (cocoeval.py, summarize)."""
+    existing = entries[entries > -1]
+    return float(np.mean(existing)) if existing.size else -1.0
+
+
+def _refuse_unknown(detections: Detections, truth: Truth) -> None:
+    strange = ~np.isin(detections.image_ids, truth.image_ids)
+    detections.refuse(strange, f"is of an image that is not in {truth.path.name}")
+    known = np.array(list(truth.class_names), dtype=np.int64)
+    for place in np.flatnonzero(~np.isin(detections.category_ids, known))[:1]:
+        category = f"category_id {detections.category_ids[place]}, which {truth.path.name} has not"
+        detections.refuse(~np.isin(detections.category_ids, known), f"has {category}")
+
+
+def _load_masks(detections: Detections, truth: Truth, columns: NDArray[np.float64]) -> Any:
+    """Return masks as the engine's results, with the mask's own area.
+
+    Boxes are left out: with both, pycocotools' loadRes takes the area from the box, which moves
+    AP by size (reference trap D2: small 60.16 -> 62.02).
+    """
+    masks: Sequence[Any] = detections.masks or []
+    areas, totals = mask_areas(masks)
+    sizes = np.array([mask.size for mask in masks], dtype=np.int64).reshape(-1, 2)
+    places = np.searchsorted(truth.image_ids, detections.image_ids)
+    expected = np.stack([truth.heights[places], truth.widths[places]], 1)
+    for place in np.flatnonzero((sizes != expected).any(1))[:1]:
+        found, wanted = sizes[place].tolist(), expected[place].tolist()
+        what = f"has a mask of size {found}, its image has {wanted} (height, width)"
+        detections.refuse((sizes != expected).any(1), what)
+    detections.refuse(totals != sizes.prod(1), "has run lengths that do not fill its mask's size")
+    with collection_paused():
+        strings: list[Any] = [{"size": mask.size, "counts": mask.counts} for mask in masks]
+        found = truth.coco.load_res(columns, segmentation=strings)
+    if masks:
+        found.update_anns(ids=np.arange(1, len(masks) + 1), area=areas.astype(np.float64))
+    return found

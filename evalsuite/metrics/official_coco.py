@@ -1,0 +1,60 @@
+"""The official COCO AP engine, pycocotools, on our detections: `--official` and the oracle."""
+
+import contextlib
+import io
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from evalsuite.metrics.coco_ap import FIGURES, IOU_TYPE, Kind, Truth
+from evalsuite.metrics.coco_results import Detections
+from evalsuite.records.score import Score
+
+
+class OfficialArrays(NamedTuple):
+    """pycocotools' `eval` arrays and `stats`, the twelve figures as fractions."""
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    stats: NDArray[np.float64]
+
+
+def official_ap(detections: Detections, truth: Truth, kind: Kind) -> list[Score]:
+    """Return pycocotools' twelve figures in percent, named as ours."""
+    arrays = official_arrays(detections, truth, kind)
+    num_images = truth.image_ids.size
+    return [
+        Score(name=f"{kind}_{figure.name}", value=100 * float(value), unit="percent", n=num_images)
+        for figure, value in zip(FIGURES, arrays.stats, strict=True)
+    ]
+
+
+def official_arrays(detections: Detections, truth: Truth, kind: Kind) -> OfficialArrays:
+    """Return what pycocotools computes, with boxes dropped for masks (reference trap D2)."""
+    field = {"box": "bbox", "mask": "segmentation"}[kind]
+    records = [_only(record, field) for record in detections.records()]
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints progress on stdout
+        official = COCO(str(truth.path))
+        evaluation = COCOeval(official, _results(official, records), IOU_TYPE[kind])
+        evaluation.params.imgIds = truth.image_ids.tolist()
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    arrays = evaluation.eval
+    return OfficialArrays(arrays["precision"], arrays["recall"], evaluation.stats)
+
+
+def _results(official: Any, records: list[dict[str, Any]]) -> Any:
+    if records:
+        return official.loadRes(records)
+    empty = COCO()  # loadRes cannot read an empty list
+    empty.dataset = {**official.dataset, "annotations": []}
+    empty.createIndex()
+    return empty
+
+
+def _only(record: dict[str, Any], field: str) -> dict[str, Any]:
+    return {key: record[key] for key in ("image_id", "category_id", "score", field)}

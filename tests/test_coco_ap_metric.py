@@ -1,0 +1,327 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+pytest.importorskip("pycocotools", reason="pycocotools is the oracle of COCO AP")
+
+from pycocotools import mask as official_mask
+
+from evalsuite.metrics import coco_ap, official_coco
+from evalsuite.metrics.coco_ap import Kind, Truth
+from evalsuite.metrics.coco_results import (
+    Detections,
+    detections_of,
+    read_detections,
+    write_detections,
+)
+from evalsuite.records.errors import UserError
+
+SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "official_samples" / "coco"
+GOLDEN = Path(__file__).parent / "golden" / "coco_ap.json"
+HEIGHT, WIDTH = 64, 80
+KINDS: tuple[Kind, Kind] = ("box", "mask")
+Json = dict[str, Any]
+
+
+def rle(box: list[float]) -> Json:
+    x, y, width, height = box
+    corners = [x, y, x + width, y, x + width, y + height, x, y + height]
+    made = official_mask.frPyObjects([corners], HEIGHT, WIDTH)[0]
+    return {"size": [HEIGHT, WIDTH], "counts": made["counts"].decode()}
+
+
+def annotation(number: int, image: int, category: int, box: list[float], crowd: int = 0) -> Json:
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": category,
+        "bbox": box,
+        "segmentation": rle(box),
+        "area": float(official_mask.area(rle(box))),
+        "iscrowd": crowd,
+    }
+
+
+def detection(image: int, category: int, box: list[float], score: float) -> Json:
+    return {
+        "image_id": image,
+        "category_id": category,
+        "bbox": box,
+        "segmentation": rle(box),
+        "score": score,
+    }
+
+
+def world(folder: Path, annotations: list[Json], num_images: int = 3) -> Truth:
+    images = [{"id": n, "height": HEIGHT, "width": WIDTH} for n in range(1, num_images + 1)]
+    categories = [{"id": n, "name": f"class {n}"} for n in (1, 2, 7)]
+    path = folder / "instances.json"
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
+    return Truth(path)
+
+
+def results(folder: Path, records: list[Json]) -> Detections:
+    (folder / "results.json").write_text(json.dumps(records))
+    return read_detections(folder / "results.json")
+
+
+def assert_equal_to_pycocotools(found: Detections, truth: Truth, kind: Kind) -> None:
+    ours = coco_ap.evaluate(found, truth, kind)
+    official = official_coco.official_arrays(found, truth, kind)
+    np.testing.assert_array_equal(ours.precision, official.precision)
+    np.testing.assert_array_equal(ours.recall, official.recall)
+    figures = [score.value for score in coco_ap.ap_scores(ours, truth, kind, interval=False)]
+    assert figures == [100 * value for value in official.stats]
+
+
+boxes = st.tuples(
+    *[st.sampled_from([0.0, 3.0, 8.0, 20.0, 20.5, 33.25])] * 2,
+    *[st.sampled_from([0.0, 4.0, 10.0, 32.0, 31.5])] * 2,
+).map(list)
+objects = st.lists(
+    st.tuples(st.integers(1, 3), st.sampled_from([1, 2, 7]), boxes, st.integers(0, 1)),
+    min_size=1,
+    max_size=12,
+)
+found_objects = st.lists(
+    st.tuples(
+        st.integers(1, 3), st.sampled_from([1, 2, 7]), boxes, st.sampled_from([0.1, 0.5, 0.5, 0.9])
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(objects=objects, found=found_objects, kind=st.sampled_from(KINDS))
+def test_every_precision_and_recall_entry_is_pycocotools_on_random_sets(
+    tmp_path_factory: pytest.TempPathFactory, objects: Any, found: Any, kind: Kind
+) -> None:
+    folder = tmp_path_factory.mktemp("coco")
+    truth = world(folder, [annotation(n + 1, *item) for n, item in enumerate(objects)])
+    assert_equal_to_pycocotools(results(folder, [detection(*item) for item in found]), truth, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trap_d1_thresholds_are_float64_so_an_iou_of_exactly_060_matches(
+    tmp_path: Path, kind: Kind
+) -> None:
+    # 0.6 in float32 is above 0.6: with torch's linspace this detection would miss at that step.
+    truth = world(tmp_path, [annotation(1, 1, 1, [0.0, 0.0, 10.0, 10.0])])
+    found = results(tmp_path, [detection(1, 1, [0.0, 0.0, 10.0, 6.0], 0.9)])
+    ours = coco_ap.evaluate(found, truth, kind)
+    assert ours.recall[:, 0, 0, 2].tolist() == [1.0] * 3 + [0.0] * 7
+    assert_equal_to_pycocotools(found, truth, kind)
+
+
+def test_trap_d2_the_area_of_a_mask_is_its_own_though_the_file_has_boxes(tmp_path: Path) -> None:
+    truth = world(tmp_path, [annotation(1, 1, 1, [0.0, 0.0, 40.0, 40.0])])
+    stray = detection(1, 1, [50.0, 40.0, 5.0, 5.0], 0.9)
+    both = [{**stray, "bbox": [0.0, 0.0, 60.0, 60.0]}, detection(1, 1, [0.0, 0.0, 40.0, 40.0], 0.8)]
+    ours = coco_ap.evaluate(results(tmp_path, both), truth, "mask")
+    scores = {s.name: s.value for s in coco_ap.ap_scores(ours, truth, "mask", interval=False)}
+    # The small stray mask is ignored among medium objects; by its box it would be a false positive.
+    assert scores["mask_ap_medium"] == pytest.approx(100.0)
+    assert scores["mask_ap"] == pytest.approx(50.0)
+    assert_equal_to_pycocotools(results(tmp_path, both), truth, "mask")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trap_d3_max_dets_cut_each_image_and_class_after_a_stable_sort(
+    tmp_path: Path, kind: Kind
+) -> None:
+    truth = world(tmp_path, [annotation(1, 1, 1, [0.0, 0.0, 10.0, 10.0])])
+    wrong = [detection(1, 1, [30.0, 30.0, 4.0, 4.0], 0.5)] * 100
+    late = results(tmp_path, [*wrong, detection(1, 1, [0.0, 0.0, 10.0, 10.0], 0.5)])
+    assert coco_ap.evaluate(late, truth, kind).recall[0, 0, 0].tolist() == [0.0, 0.0, 0.0]
+    assert_equal_to_pycocotools(late, truth, kind)
+    first = results(tmp_path, [detection(1, 1, [0.0, 0.0, 10.0, 10.0], 0.5), *wrong])
+    assert coco_ap.evaluate(first, truth, kind).recall[0, 0, 0].tolist() == [1.0, 1.0, 1.0]
+    assert_equal_to_pycocotools(first, truth, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trap_d4_crowds_match_again_and_again_and_areas_are_inclusive(
+    tmp_path: Path, kind: Kind
+) -> None:
+    crowd = annotation(1, 1, 1, [0.0, 0.0, 60.0, 60.0], crowd=1)
+    edge = annotation(2, 1, 1, [0.0, 0.0, 32.0, 32.0])  # 32 x 32 is small and medium at once
+    truth = world(tmp_path, [crowd, edge])
+    inside = [detection(1, 1, [35.0, 3.0 * n, 10.0, 3.0], 0.9) for n in range(5)]
+    found = results(tmp_path, [*inside, detection(1, 1, [0.0, 0.0, 32.0, 32.0], 0.3)])
+    ours = coco_ap.evaluate(found, truth, kind)
+    assert ours.recall[0, 0, :3, 2].tolist() == [1.0, 1.0, 1.0]
+    assert ours.precision[0, 0, 0, 0, 2] == pytest.approx(1.0)
+    assert_equal_to_pycocotools(found, truth, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trap_d5_classes_without_truth_stay_minus_one_and_leave_the_mean(
+    tmp_path: Path, kind: Kind
+) -> None:
+    truth = world(tmp_path, [annotation(1, 1, 2, [0.0, 0.0, 10.0, 10.0])])
+    found = results(
+        tmp_path,
+        [detection(1, 2, [0.0, 0.0, 10.0, 10.0], 0.9), detection(1, 7, [0.0, 0.0, 9.0, 9.0], 0.9)],
+    )
+    ours = coco_ap.evaluate(found, truth, kind)
+    assert (ours.precision[:, :, [0, 2]] == -1).all()
+    assert coco_ap.ap_scores(ours, truth, kind, interval=False)[0].value == pytest.approx(100.0)
+    assert [s.name for s in coco_ap.class_ap(ours, truth, kind)] == [f"{kind}_ap/class 2"]
+    assert_equal_to_pycocotools(found, truth, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_detected_scores_zero_as_pycocotools_says(tmp_path: Path, kind: Kind) -> None:
+    truth = world(tmp_path, [annotation(1, 1, 2, [0.0, 0.0, 10.0, 10.0])])
+    assert_equal_to_pycocotools(results(tmp_path, []), truth, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_perturbed_real_records_score_as_pycocotools_says(tmp_path: Path, kind: Kind) -> None:
+    if not SAMPLES.is_dir():
+        pytest.skip("official samples are not beside the checkout")
+    for name in ("instances_val2014.json", "instances_val2017.json"):
+        official = json.loads((SAMPLES / name).read_text())
+        # The excerpts' annotations are of other images than theirs: each gets a wide enough one.
+        owners = {item["image_id"] for item in official["annotations"]}
+        official["images"] = [{"id": owner, "height": 640, "width": 640} for owner in owners]
+        (tmp_path / name).write_text(json.dumps(official))
+        truth = Truth(tmp_path / name)
+        found = results(tmp_path, perturbed(official["annotations"]))
+        assert_equal_to_pycocotools(found, truth, kind)
+        ours = coco_ap.evaluate(found, truth, kind)
+        assert coco_ap.ap_scores(ours, truth, kind, interval=False)[0].value > 10
+
+
+def perturbed(annotations: list[Json]) -> list[Json]:
+    """Return three jittered detections of each real object, shuffled, with tied scores."""
+    generator = np.random.default_rng(3)
+    records = []
+    for item in [item for item in annotations for _ in range(3)]:
+        moves = [generator.normal(0, 3, (1, 2)) for _ in item["segmentation"]]
+        parts = [
+            (np.reshape(part, (-1, 2)) + move).clip(0, 640).ravel().tolist()
+            for part, move in zip(item["segmentation"], moves, strict=True)
+        ]
+        mask = official_mask.merge(official_mask.frPyObjects(parts, 640, 640))
+        record = detection(item["image_id"], item["category_id"], [0.0, 0.0, 1.0, 1.0], 0.0)
+        record["bbox"] = (np.array(item["bbox"]) + generator.normal(0, 3, 4)).clip(0).tolist()
+        record["segmentation"] = {"size": mask["size"], "counts": mask["counts"].decode()}
+        record["score"] = round(float(generator.random()), 1)
+        records.append(record)
+    return [records[place] for place in generator.permutation(len(records))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_official_fake_results_score_as_pycocotools_says(tmp_path: Path, kind: Kind) -> None:
+    if not SAMPLES.is_dir():
+        pytest.skip("official samples are not beside the checkout")
+    official = json.loads((SAMPLES / "instances_val2014.json").read_text())
+    found = read_detections(
+        SAMPLES / f"instances_val2014_fake{'bbox' if kind == 'box' else 'segm'}100_results.json"
+    )
+    known = {image["id"] for image in official["images"]}
+    with pytest.raises(UserError, match=r"not in instances_val2014\.json; "):
+        coco_ap.evaluate(found, Truth(SAMPLES / "instances_val2014.json"), kind)
+    kept = [record for record in found.records() if record["image_id"] in known]
+    truth = Truth(SAMPLES / "instances_val2014.json")
+    assert_equal_to_pycocotools(results(tmp_path, kept), truth, kind)
+
+
+def test_golden_cases_of_pycocotools_are_met(tmp_path: Path) -> None:
+    for case in json.loads(GOLDEN.read_text()):
+        (tmp_path / "instances.json").write_text(json.dumps(case["truth"]))
+        truth = Truth(tmp_path / "instances.json")
+        found = results(tmp_path, case["results"])
+        for kind in KINDS:
+            ours = coco_ap.evaluate(found, truth, kind)
+            figures = [s.value / 100 for s in coco_ap.ap_scores(ours, truth, kind, interval=False)]
+            np.testing.assert_allclose(figures, case[kind], rtol=1e-15, err_msg=case["name"])
+
+
+def test_interval_holds_the_value_and_shrinks_with_more_images(tmp_path: Path) -> None:
+    widths = []
+    for num_images in (40, 640):
+        generator = np.random.default_rng(1)
+        annotations, records = [], []
+        for image in range(1, num_images + 1):
+            box = [*generator.uniform(0, 40, 2).tolist(), 20.0, 20.0]
+            annotations.append(annotation(image, image, 1, box))
+            moved = [box[0] + generator.normal(0, 3), box[1], 20.0, 20.0]
+            records.append(detection(image, 1, moved, float(generator.random())))
+        truth = world(tmp_path, annotations, num_images)
+        evaluated = coco_ap.evaluate(results(tmp_path, records), truth, "box")
+        score = coco_ap.ap_scores(evaluated, truth, "box", interval=True)[0]
+        assert score.interval is not None
+        assert score.interval[0] < score.value < score.interval[1]
+        widths.append(score.interval[1] - score.interval[0])
+    assert 2 < widths[0] / widths[1] < 8  # four times, by the square root of 16
+
+
+def test_journal_records_and_written_files_hold_the_same_detections(tmp_path: Path) -> None:
+    records = [
+        detection(2, 1, [0.0, 0.0, 10.0, 10.0], 0.5),
+        detection(1, 7, [5.0, 5.0, 6.0, 6.0], 0.25),
+    ]
+    found = results(tmp_path, records)
+    journal = {image: found[image] for image in found}
+    write_detections(journal, tmp_path / "again.json")
+    assert json.loads((tmp_path / "again.json").read_text()) == records
+    assert detections_of(journal).boxes is not None
+
+
+GOOD = {"image_id": 1, "category_id": 1, "bbox": [1.0, 2.0, 3.0, 4.0], "score": 0.5}
+BAD_RECORDS = [
+    ({**GOOD, "bbox": [1.0, 2.0, -3.0, 4.0]}, "record 1 .* negative width or height; 2 such"),
+    ({**GOOD, "image_id": 99}, "record 1 .image_id 99. is of an image that is not in .*; 2 such"),
+    ({**GOOD, "category_id": 5}, "record 1 .* category_id 5, which .*; 2 such"),
+    ({**GOOD, "image_id": "1"}, r"Expected `int`, got `str` - at `\$\[1\].image_id`"),
+    ({**GOOD, "score": float("nan")}, "record 1 has score nan"),
+    ({key: GOOD[key] for key in ("image_id", "category_id", "score")}, "record 1 .* has no bbox"),
+]
+
+
+@pytest.mark.parametrize(("bad", "message"), BAD_RECORDS)
+def test_a_bad_record_is_named_with_the_number_of_its_kind(
+    tmp_path: Path, bad: Json, message: str
+) -> None:
+    truth = world(tmp_path, [annotation(1, 1, 1, [0.0, 0.0, 10.0, 10.0])])
+    with pytest.raises(UserError, match=message):
+        coco_ap.evaluate(results(tmp_path, [GOOD, bad, bad]), truth, "box")
+
+
+def test_a_mask_of_another_size_or_with_missing_runs_is_named(tmp_path: Path) -> None:
+    truth = world(tmp_path, [annotation(1, 1, 1, [0.0, 0.0, 10.0, 10.0])])
+    good = detection(1, 1, [0.0, 0.0, 10.0, 10.0], 0.5)
+    swapped = {**good, "segmentation": {**good["segmentation"], "size": [WIDTH, HEIGHT]}}
+    with pytest.raises(
+        UserError, match=r"record 1 .* mask of size \[80, 64\], its image has \[64, 80\]"
+    ):
+        coco_ap.evaluate(results(tmp_path, [good, swapped]), truth, "mask")
+    torn = {
+        **good,
+        "segmentation": {"size": [HEIGHT, WIDTH], "counts": good["segmentation"]["counts"][:-2]},
+    }
+    with pytest.raises(UserError, match=r"record 1 .* do not fill its mask's size; 1 such"):
+        coco_ap.evaluate(results(tmp_path, [good, torn]), truth, "mask")
+
+
+@pytest.mark.parametrize("content", ["[{", '{"annotations": []}', "", "[1, 2]"])
+def test_a_file_that_is_torn_or_no_list_of_records_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "results.json").write_text(content)
+    with pytest.raises(UserError, match=r"results\.json"):
+        read_detections(tmp_path / "results.json")
+
+
+def test_a_torn_truth_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "instances.json").write_text('{"images": [')
+    with pytest.raises(UserError, match=r"instances\.json: not a COCO instances file"):
+        Truth(tmp_path / "instances.json")
