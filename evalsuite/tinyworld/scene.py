@@ -15,10 +15,14 @@ PLURALS = {"square": "squares", "ring": "rings", "triangle": "triangles", "cross
 COLOURS = ("red", "green", "blue", "yellow", "purple", "gray")
 GROUNDS = ("grass", "sand", "snow", "water")
 # Half the side of the box that a thing fills. Two patches of 8 pixels hold a big one of 2 * 7.
-HALF = {"small": 0.15, "big": 0.22}
+HALF = {"small": 0.15, "big": 0.215}
 ROWS = ("top", "bottom")
 COLUMNS = ("left", "right")
-MARGIN = 0.244  # A cell's half is 0.25; less than that keeps neighbours and the border apart.
+MARGIN = (
+    0.234  # A cell is half of 0.5; less than 0.25 keeps neighbours and the border a pixel apart.
+)
+CROWD_STEP = 0.13  # between the middles of a crowd's members, whose halves are CROWD_HALF
+CROWD_HALF = 0.042
 NUM_THINGS = (0.25, 0.40, 0.35)  # shares of scenes with one, two and three things
 
 
@@ -123,7 +127,7 @@ def _crowd(rng: np.random.Generator, cell: int) -> tuple[Thing, ...]:
     row, column = divmod(cell, 2)
     colour = _one_of(rng, COLOURS)
     spots = rng.permutation(9)[: int(rng.integers(7, 10))]
-    shift = rng.uniform(-0.012, 0.012, (9, 2))
+    shift = rng.uniform(-0.01, 0.01, (9, 2))
     return tuple(
         Thing(
             "square",
@@ -131,9 +135,9 @@ def _crowd(rng: np.random.Generator, cell: int) -> tuple[Thing, ...]:
             "tiny",
             row,
             column,
-            0.25 + 0.5 * column + 0.13 * (int(spot) % 3 - 1) + float(shift[spot, 0]),
-            0.25 + 0.5 * row + 0.13 * (int(spot) // 3 - 1) + float(shift[spot, 1]),
-            0.045,
+            0.25 + 0.5 * column + CROWD_STEP * (int(spot) % 3 - 1) + float(shift[spot, 0]),
+            0.25 + 0.5 * row + CROWD_STEP * (int(spot) // 3 - 1) + float(shift[spot, 1]),
+            CROWD_HALF,
         )
         for spot in spots
     )

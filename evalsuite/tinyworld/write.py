@@ -77,7 +77,8 @@ def write_world(
             continue
         say(f"drawing {folder / name}")
         PARTS[name](world)
-        marker["parts"][name] = _entry(folder / name)
+        entries = {**marker["parts"], name: _entry(folder / name)}
+        marker["parts"] = {part: entries[part] for part in PARTS if part in entries}
         write_json(folder / MARKER, marker)
         written.append(name)
     files = sum(int(part["files"]) for part in marker["parts"].values())
