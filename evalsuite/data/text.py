@@ -41,7 +41,8 @@ class Tokenizer:
             )
         content = path.read_bytes()
         try:
-            self._pieces = sentencepiece.SentencePieceProcessor(model_proto=content)
+            self._pieces = sentencepiece.SentencePieceProcessor()
+            self._pieces.LoadFromSerializedProto(content)
         except RuntimeError:
             raise UserError(f"{path}: not a SentencePiece model; download it again") from None
         specials = [self._pieces.id_to_piece(i) for i in range(NUM_FILE_SPECIALS)]
