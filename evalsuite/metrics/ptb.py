@@ -1,0 +1,275 @@
+"""Captions as the official scorers tokenise them: CoreNLP's PTBTokenizer, lower case, no Java.
+
+Equal to pycocoevalcap's PTBTokenizer (stanford-corenlp-3.4.1, `-preserveLines -lowerCase`, then its
+list of dropped punctuation) on every string that this can encode: the automaton was compared with
+the jar's, state by state, and the whole with the jar on generated and fuzzed captions. That covers
+its oddities: brackets stay as "-lrb-", a token depends on the beginning of the next line ("etc."),
+and a line separator other than "\\n" inside a caption shifts all captions after it. Not one
+difference is known; where it differs from the tokenizer of newer CoreNLP releases, that is meant.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from evalsuite.metrics.ptb_automaton import Automaton
+from evalsuite.metrics.ptb_grammar import PARTS, RULES
+
+# pycocoevalcap/tokenizer/ptbtokenizer.py PUNCTUATIONS. The brackets in it are dead: tokens are
+# lower case by then.
+DROPPED = frozenset("'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split())
+# Words that one rule splits; every other word of plain letters is one token whatever follows.
+SPLIT_WORDS = frozenset("cannot gonna gotta lemme gimme wanna".split())
+UNDECIDED = "\ufdd0"  # marks a line whose tokens depend on more than one chunk
+OTHER_SEPARATOR = re.compile("[\r\u000b\u000c\u0085\u2028\u2029]")
+ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
+NEWLINE = "*NL*"
+
+Action = Callable[[str], str]
+
+
+def tokenize(captions: Sequence[str]) -> list[str]:
+    """Return every caption's tokens, separated by single spaces, punctuation dropped.
+
+    The captions are one text to the tokenizer, in the order given: an abbreviation at the end of
+    one is read in the light of the next.
+    """
+    if not captions:
+        return []
+    text = "\n".join(caption.replace("\n", " ") for caption in captions)
+    lexer = _lexer()
+    if ASTRAL.search(text):
+        return [_joined_pairs(line) for line in tokenize_units(lexer, ASTRAL.sub(_pair, text))][
+            : len(captions)
+        ]
+    return tokenize_units(lexer, text)[: len(captions)]
+
+
+def tokenize_units(lexer: "Lexer", text: str) -> list[str]:
+    """Return the tokens of each line of a text of UTF-16 units."""
+    if OTHER_SEPARATOR.search(text):
+        return lexer.all_lines(text)
+    chunks = text.replace("\n", "\n ").split(" ")
+    # The last line has no newline, so that its tokens are found on their own below.
+    marked = "".join(map(lexer.chunks.__getitem__, chunks[:-1])) + UNDECIDED
+    lines = marked.split("\n")
+    if UNDECIDED not in marked[:-1]:
+        undecided = [len(lines) - 1]
+    else:
+        undecided = [index for index, line in enumerate(lines) if UNDECIDED in line]
+    starts = _line_starts(text) if len(undecided) > 1 else {undecided[0]: text.rfind("\n") + 1}
+    for index in undecided:
+        line = lexer.line(text, starts[index])
+        if line is None:
+            return lexer.all_lines(text)
+        lines[index] = line
+    return [line.rstrip(" ") for line in lines]
+
+
+def _line_starts(text: str) -> dict[int, int]:
+    starts, at = {0: 0}, text.find("\n")
+    while at >= 0:
+        starts[len(starts)] = at + 1
+        at = text.find("\n", at + 1)
+    return starts
+
+
+class Lexer:
+    """Finds tokens in a text; remembers what every chunk between two spaces gave."""
+
+    def __init__(self) -> None:
+        self.automaton = Automaton([(rule.pattern, rule.context) for rule in RULES], PARTS)
+        self.actions = [ACTIONS.get(rule.action) for rule in RULES]
+        self.returned = [RETURNED.get(rule.action, 0) for rule in RULES]
+        self.has_context = [bool(rule.context) for rule in RULES]
+        self.chunks = Chunks(self)
+
+    def tokens(
+        self, text: str, at: int, stop: int, *, is_whole: bool
+    ) -> tuple[list[str], int] | None:
+        """Return the tokens that begin in text[at:stop], and where the last one ends.
+
+        Returns None where they may depend on what follows a text that is not whole.
+        """
+        found: list[str] = []
+        start, size = self.automaton.start, len(text)
+        while at < stop:
+            state, end, rule, ahead = start, at, -1, at
+            while True:
+                if ahead == size:
+                    if not is_whole:
+                        return None
+                    break
+                state = state[text[ahead]]
+                ahead += 1
+                if state.rule is not None:
+                    end, rule = ahead, state.rule
+                if not state.follow:
+                    break
+            at = self._take(found, rule, text, at, end)
+        return found, at
+
+    def _take(self, found: list[str], rule: int, text: str, at: int, end: int) -> int:
+        """Append what a match becomes; return where the next begins."""
+        match = text[at:end]
+        if self.has_context[rule]:
+            match = match[: self.automaton.body_length(rule, match)]
+        end = at + len(match) - self.returned[rule]
+        if RULES[rule].action == "acronym_end":
+            # "I." before a capital is a word and a period; of a longer acronym the period is
+            # read a second time.
+            end = at + len(match) - 1
+            match = match[:1] if len(match) == 2 else match
+        elif RULES[rule].action.startswith("split"):
+            match = text[at:end]
+        action = self.actions[rule]
+        token = match if action is None else action(match)
+        if token:
+            found.append(token)
+        return end
+
+    def line(self, text: str, start: int) -> str | None:
+        """Return the kept tokens of the line at `start`; None if a token crosses its end."""
+        stop = text.find("\n", start)
+        stop = len(text) if stop < 0 else stop
+        result = self.tokens(text, start, stop, is_whole=True)
+        assert result is not None
+        tokens, end = result
+        if end > stop:
+            return None
+        return kept(" ".join(tokens).lower())
+
+    def all_lines(self, text: str) -> list[str]:
+        """Return the kept tokens of each line that the official tokenizer prints for a text."""
+        result = self.tokens(text, 0, len(text), is_whole=True)
+        assert result is not None
+        printed: list[str] = []
+        separator = ""
+        for token in result[0]:
+            if token == NEWLINE:
+                printed.append("\n")
+                separator = ""
+            else:
+                printed += [separator, token.lower()]
+                separator = " "
+        return [kept(line) for line in "".join(printed).split("\n")]
+
+
+class Chunks(dict[str, str]):
+    """The tokens of a text between two spaces, each with a space behind it.
+
+    The last chunk of a line has its newline, kept in the value. A value is UNDECIDED where the
+    tokens depend on more than the chunk and the space behind it.
+    """
+
+    def __init__(self, lexer: Lexer) -> None:
+        super().__init__()
+        self.lexer = lexer
+
+    def __missing__(self, chunk: str) -> str:
+        value = self[chunk] = self._value(chunk)
+        return value
+
+    def _value(self, chunk: str) -> str:
+        body = chunk.removesuffix("\n")
+        newline = chunk[len(body) :]
+        if body.isalpha() and body.isascii():
+            word = body.lower()
+            if word not in SPLIT_WORDS:
+                return word + " " + newline
+        result = self.lexer.tokens(body + (newline or " "), 0, len(body), is_whole=False)
+        if result is None or result[1] > len(body):
+            return UNDECIDED + newline
+        tokens = [token.lower() for token in result[0]]
+        if tokens and tokens[-1] != tokens[-1].rstrip():
+            return UNDECIDED + newline
+        return "".join(token + " " for token in tokens if token not in DROPPED) + newline
+
+
+def kept(line: str) -> str:
+    """Return a printed line without the dropped tokens, as pycocoevalcap reads it."""
+    return " ".join([token for token in line.rstrip().split(" ") if token not in DROPPED])
+
+
+@cache
+def _lexer() -> Lexer:
+    return Lexer()
+
+
+def _pair(match: re.Match[str]) -> str:
+    """Return a character beyond the basic plane as the two units that Java sees."""
+    offset = ord(match[0]) - 0x10000
+    return chr(0xD800 + (offset >> 10)) + chr(0xDC00 + (offset & 0x3FF))
+
+
+def _joined_pairs(line: str) -> str:
+    """Return a line with pairs joined; Java prints half a pair as a question mark."""
+
+    def character(match: re.Match[str]) -> str:
+        units = match[0]
+        if len(units) == 1:
+            return "?"
+        return chr(0x10000 + ((ord(units[0]) - 0xD800) << 10) + (ord(units[1]) - 0xDC00))
+
+    return SURROGATES.sub(character, line)
+
+
+def _without_soft_hyphens(text: str) -> str:
+    return (text.replace("\u00ad", "") or "-") if "\u00ad" in text else text
+
+
+def _quotes(text: str, single: str, double: str) -> str:
+    text = text.replace("&apos;", single).replace("'", single)
+    text = text.replace('"', double).replace("&quot;", double)
+    return text.translate(CURLY_QUOTES)
+
+
+def _open_quotes(text: str) -> str:
+    return _quotes(text, "`", "``")
+
+
+def _close_quotes(text: str) -> str:
+    return _quotes(text, "'", "''")
+
+
+def _without_parentheses(text: str) -> str:
+    return text.replace("(", "-LRB-").replace(")", "-RRB-")
+
+
+CURLY_QUOTES = str.maketrans(
+    dict.fromkeys("\u0091\u2018\u201b\u2039", "`")
+    | dict.fromkeys("\u0092\u2019\u203a", "'")
+    | dict.fromkeys("\u0093\u201c\u00ab", "``")
+    | dict.fromkeys("\u0094\u201d\u00bb", "''")
+)
+CURRENCIES = str.maketrans(
+    {"\u00a2": "cents", "\u00a3": "#"} | dict.fromkeys("\u0080\u00a4\u20a0\u20ac", "$")
+)
+FRACTIONS = str.maketrans(
+    {"\u00bc": "1/4", "\u00bd": "1/2", "\u00be": "3/4", "\u2153": "1/3", "\u2154": "2/3"}
+)
+BRACKETS = {"{": "-LCB-", "}": "-RCB-", "[": "-LSB-", "]": "-RSB-", "(": "-LRB-", ")": "-RRB-"}
+AMPERSAND = re.compile("&amp;", re.IGNORECASE)
+
+# How many characters of a match are read again.
+RETURNED = {"split_2": 2, "split_3": 3, "repeat_period": 1}
+ACTIONS: dict[str, Action] = {
+    "join_spaces": lambda text: text.replace(" ", "\u00a0"),
+    "dash": lambda text: "--",
+    "ampersand": lambda text: AMPERSAND.sub("&", text),
+    "soft_hyphens": _without_soft_hyphens,
+    "open_quotes": _open_quotes,
+    "close_quotes": _close_quotes,
+    "fraction_sign": lambda text: text.translate(FRACTIONS),
+    "currency": lambda text: text.translate(CURRENCIES),
+    "phone": lambda text: _without_parentheses(text.replace(" ", "\u00a0")),
+    "drop": lambda text: "",
+    "less": lambda text: "<",
+    "greater": lambda text: ">",
+    "faces": _without_parentheses,
+    "brackets": BRACKETS.__getitem__,
+    "hyphens": lambda text: "--" if 3 <= len(text) <= 4 else text,
+    "ellipsis": lambda text: "...",
+    "newline": lambda text: NEWLINE,
+}
