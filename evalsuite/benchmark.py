@@ -45,12 +45,12 @@ class OfficialFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """One split: its official size, its files, and where it is scored.
+    """One split: its official size (None: not published), its files, and where it is scored.
 
     `server` names the evaluation server of a split whose ground truth is held back.
     """
 
-    num_samples: int
+    num_samples: int | None
     files: tuple[OfficialFile, ...]
     server: str | None = None
 
@@ -75,6 +75,7 @@ class Benchmark(Protocol):
     """What `evalsuite tasks`, `doctor` and `score` need of a benchmark."""
 
     card: Card
+    official_hint: str  # what the official engine needs, for the line that says it cannot run
 
     def samples(self, data: Path, split: str) -> Iterator[Sample]:
         """Yield the samples of a split in a fixed order.
@@ -99,8 +100,21 @@ class Benchmark(Protocol):
             UserError: the file is not of that format, names an id twice, or holds a bad value.
         """
 
-    def write_predictions(self, predictions: Predictions, path: Path) -> None:
-        """Write predictions in the benchmark's own result format, as its server takes them."""
+    def write_predictions(
+        self,
+        predictions: Predictions,
+        path: Path,
+        *,
+        data: Path | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Write predictions in the benchmark's own result format, as its server takes them.
+
+        With `data` and `split` they are first checked to be those of the whole split.
+
+        Raises:
+            UserError: they are not what the server takes.
+        """
 
     def score(
         self, predictions: Predictions, references: Any, *, interval: bool = True
@@ -118,3 +132,6 @@ class Benchmark(Protocol):
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None
     ) -> Sequence[Score]:
         """Return what is reached without looking at the input proper, computed from the data."""
+
+    def official_scores(self, predictions: Path, data: Path, split: str) -> list[Score] | None:
+        """Return what the official engine says of a result file; None: see `official_hint`."""

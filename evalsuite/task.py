@@ -41,9 +41,7 @@ class OpenTask(Protocol):
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the mean loss of the batch's samples, a scalar in fp32."""
 
-    def predict(
-        self, backbone: Backbone, head: nn.Module, batch: Batch
-    ) -> list[Any]:
+    def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return one JSON value a sample, as the journal keeps it."""
 
 

@@ -34,12 +34,13 @@ class Tuning:
     task: OpenTask
     recipe: Recipe
     index: SampleIndex
+    num_samples: int
     seed: int
     states: Path
     bad: Budget
 
 
-def finetune(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -> Meter:
+def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -> Meter:
     """Fine-tune the model in place, and return what this session of it took.
 
     Goes on from the last trainer state, on any number of processes.
@@ -48,7 +49,7 @@ def finetune(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -> Mete
         UserError: too many samples cannot be read, the loss is not finite, or the disk is full.
     """
     recipe = tuning.recipe
-    plan = Plan.of(recipe, len(tuning.index), tuning.seed)
+    plan = Plan.of(recipe, tuning.num_samples, tuning.seed)
     if plan.batch_size < accelerator.num_processes:
         raise UserError(
             f"{accelerator.num_processes} processes share a batch of {plan.batch_size}: "
@@ -115,10 +116,10 @@ def _steps(
 def _accumulate(
     tuning: Tuning, model: nn.Module, parts: list[Loaded], accelerator: Accelerator
 ) -> torch.Tensor:
-    """Add up the gradient of the mean loss over the global batch; return this process's mean loss.
+    """Add up the gradient of the global batch's mean loss; return this process's mean loss.
 
-    Every micro-batch weighs as many samples as it holds, and processes are averaged, so the gradient
-    does not depend on how the batch was cut.
+    Every micro-batch weighs as many samples as it holds, and processes are averaged, so that the
+    gradient does not depend on how the batch was cut.
     """
     world = accelerator.num_processes
     mine = sum(len(part.ids) for part in parts)
@@ -145,7 +146,8 @@ def _average(model: TaskModel, recipe: Recipe) -> AveragedModel | None:
     """Return the exponential moving average of the weights, where the recipe asks for one."""
     if recipe.ema_decay is None:
         return None
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay))
+    averaging = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=averaging)
 
 
 def _log(step: int, loss: float, rate: float, meter: Meter, accelerator: Accelerator) -> None:

@@ -119,4 +119,3 @@ class Batches(Sequence[Sequence[Place]]):
 
     def __getitem__(self, key: Any) -> Any:
         raise TypeError("batches are read in order")
-

@@ -13,8 +13,8 @@ from evalsuite.records.recipe import Recipe
 def optimizer_for(backbone: Backbone, head: nn.Module, recipe: Recipe) -> AdamW:
     """Return AdamW over backbone and head; each group holds its `scale` of the learning rate.
 
-    A parameter's scale is layer_decay ** (layers above it), times `head_lr_factor` where its official
-    name starts with "head". Source: unilm beit3/optim_factory.py @768a3c8.
+    A parameter's scale is layer_decay ** (layers above it); in the head it is `head_lr_factor`
+    where the official name starts with "head". Source: unilm beit3/optim_factory.py @768a3c8.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in backbone.named_parameters():
@@ -52,5 +52,3 @@ def set_learning_rate(optimizer: AdamW, rate: float) -> None:
     """Give every group its share of the rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["scale"]
-
-

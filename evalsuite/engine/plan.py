@@ -13,8 +13,8 @@ from evalsuite.records.recipe import Recipe
 class Plan:
     """The global batches of a fine-tuning, whatever the number of processes.
 
-    As in the released code an epoch is `num_samples // batch_size` steps, the rest is dropped; a set
-    smaller than the batch is one step.
+    As in the released code an epoch is `num_samples // batch_size` steps and the rest is dropped; a
+    set smaller than the batch is one step.
     """
 
     num_samples: int
@@ -61,7 +61,7 @@ class Plan:
 def micro_batches(
     batch: NDArray[np.int64], micro_batch: int, rank: int, world: int
 ) -> list[NDArray[np.int64]]:
-    """Return the parts of a global batch that one process works through, each at most `micro_batch`.
+    """Return the parts of a global batch for one process, each of at most `micro_batch`.
 
     All processes get the same number of parts, so that they meet at every collective call.
     """

@@ -80,8 +80,8 @@ class Meter:
     def _text(self) -> str:
         waiting = 100 * self.data_seconds / max(self.seconds, 1e-9)
         return (
-            f"{self.text} {self.samples_per_second:.0f} samples/s, {waiting:.0f}% of the time reading, "
-            f"{peak_memory_gib():.1f} GiB"
+            f"{self.text} {self.samples_per_second:.0f} samples/s, "
+            f"{waiting:.0f}% of the time reading, {peak_memory_gib():.1f} GiB"
         )
 
     def _remaining(self) -> str:
@@ -98,7 +98,8 @@ def say(text: str) -> None:
 
 
 def peak_memory_gib() -> float:
-    """Return the peak memory of this process: the accelerator's where one is used, else resident."""
+    """Return this process's peak memory: the accelerator's where one is used, else resident."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # ru_maxrss is in KiB on Linux
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+    return kibibytes / (2**30 if sys.platform == "darwin" else 2**20)

@@ -1,4 +1,4 @@
-"""Trainer states on disk: written to a temporary name, then renamed; the newest whole one counts."""
+"""Trainer states on disk: written under a temporary name, then renamed; the newest counts."""
 
 import shutil
 from pathlib import Path

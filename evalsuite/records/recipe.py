@@ -16,7 +16,9 @@ class Recipe:
 
     `batch_size` is global: over all processes and accumulated micro-batches. `lr` belongs to it.
     `layer_decay` 1.0 means that every layer learns at `lr`; `head_lr_factor` multiplies the lr of
-    parameters whose name starts with `head`. `source` says where the settings come from.
+    parameters whose name starts with `head`. `blind` greys every image out, to learn what the text
+    alone gives away. `train_split` None is the benchmark's usual one. `source` says where the
+    settings come from.
     """
 
     source: str
@@ -38,19 +40,22 @@ class Recipe:
     activation_checkpointing: bool = False
     max_text_tokens: int = 64
     blind: bool = False
+    train_split: str | None = None
 
     def with_settings(self, settings: Iterable[str]) -> Self:
         """Return the recipe with `key=value` settings applied.
 
         Raises:
-            UserError: a setting is not `key=value`, the key is unknown or the value of a wrong type.
+            UserError: a setting is not `key=value`, its key unknown or its value of a wrong type.
         """
         known = {item.name: item for item in fields(self)}
         changed: dict[str, Any] = {}
         for setting in settings:
             key, equals, text = setting.partition("=")
             if not equals or key not in known:
-                raise UserError(f"--set {setting}: expected key=value with key one of {', '.join(known)}")
+                raise UserError(
+                    f"--set {setting}: expected key=value with key one of {', '.join(known)}"
+                )
             changed[key] = _parse(key, text, getattr(self, key), str(known[key].type))
         return replace(self, **changed)
 
@@ -67,9 +72,13 @@ def _parse(key: str, text: str, current: Any, annotation: str) -> Any:
         if "bool" in annotation:
             return TRUTHS[text.lower()]
         if "tuple" in annotation:
-            return tuple(type(item)(part) for item, part in zip(current, text.split(","), strict=True))
+            return tuple(
+                type(item)(part) for item, part in zip(current, text.split(","), strict=True)
+            )
         if "float" in annotation:
             return float(text)
         return int(text) if "int" in annotation else text
     except (KeyError, ValueError):
-        raise UserError(f"--set {key}={text}: expected {annotation}, as in {key}={current}") from None
+        raise UserError(
+            f"--set {key}={text}: expected {annotation}, as in {key}={current}"
+        ) from None

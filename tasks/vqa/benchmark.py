@@ -6,14 +6,15 @@ any other file. `trainval` is train and the rest of val.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import numpy as np
 
-from evalsuite.benchmark import Predictions, Sample
+from evalsuite.benchmark import Predictions, Sample, SampleId
 from evalsuite.metrics.vqa import (
     VqaReferences,
     mean_accuracy,
@@ -67,8 +68,10 @@ class Vqa:
                     target=targets.get(number) or _target([], "", "", ""),
                 )
 
-    def references(self, data: Path, split: str) -> VqaReferences:
-        """Return the human answers of a split.
+    def references(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> VqaReferences:
+        """Return the human answers of a split; `only` keeps those of some questions.
 
         Raises:
             UserError: a file is missing or malformed, or the split's answers are held back.
@@ -82,18 +85,20 @@ class Vqa:
         if len(parts) > 1:
             raise UserError(f"VQAv2 {split} is for training; score train, val or minival")
         references = load_references(data / annotations_path(parts[0].subset))
-        if parts[0].half == "all":
-            return references
-        chosen = _chosen(parts[0].half, references.image_ids.tolist())
-        return references.take(np.flatnonzero(np.isin(references.image_ids, sorted(chosen))))
+        if parts[0].half != "all":
+            chosen = _chosen(parts[0].half, references.image_ids.tolist())
+            references = references.take(np.isin(references.image_ids, list(chosen)))
+        if only is not None:
+            references = references.take(np.isin(references.question_ids, list(only)))
+        return references
 
-    def read_predictions(self, path: Path) -> dict[int, str]:
+    def read_predictions(self, path: Path) -> Predictions:
         """Return the answers of a VQA results file.
 
         Raises:
             UserError: the file is missing, not JSON, not of the format, or repeats an id.
         """
-        return read_results(path)
+        return cast(Predictions, read_results(path))
 
     def write_predictions(
         self,
@@ -152,21 +157,29 @@ class Vqa:
         both = cast("tuple[dict[int, str], dict[int, str]]", (first, second))
         return paired_vqa_accuracy(*both, references)
 
-    def baselines(self, data: Path, split: str) -> list[Score]:
+    def baselines(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> list[Score]:
         """Return what is reached without the image: `prior_per_type` and `question_only`.
 
         Both answer as the training questions of the same type, or of the same words, are best
-        answered. There are none where the ground truth is held back.
+        answered. There are none where the ground truth is held back or the train files are missing.
 
         Raises:
-            UserError: a file is missing or malformed.
+            UserError: a file is malformed.
         """
         if _known(split) in HELD_BACK:
             return []
+        for path in (annotations_path("train2014"), questions_path("train2014")):
+            if not (data / path).is_file():
+                warnings.warn(f"{data / path}: not found; no baselines without it", stacklevel=2)
+                return []
         prior = learn_prior(self.samples(data, CARD.train_split))
-        references = self.references(data, split)
+        references = self.references(data, split, only=only)
         per_type, question_only = {}, {}
         for sample in self.samples(data, split):
+            if only is not None and sample.id not in only:
+                continue
             question_type = sample.target["question_type"]
             per_type[cast(int, sample.id)] = prior.per_type(question_type)
             question_only[cast(int, sample.id)] = prior.question_only(sample.text, question_type)

@@ -1,0 +1,335 @@
+"""The command line: reads the arguments, calls a verb, prints what it returns.
+
+Verbs that need torch are imported when they are called, so that help, lists and scoring start at
+once; no other module imports late.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from evalsuite.catalog import backbone_names, benchmark_named, benchmark_names, task_names
+from evalsuite.data.doctor import examine
+from evalsuite.records.errors import UserError
+from evalsuite.records.report import Report
+from evalsuite.records.score import Score
+from evalsuite.report.markdown import score_table, terminal_table
+from evalsuite.scoring import (
+    ScoreRequest,
+    official_scores,
+    paired_difference,
+    scorable,
+    score_predictions,
+)
+from evalsuite.tinyworld.write import write_world
+
+app = typer.Typer(
+    help="Fine-tune one pretrained backbone on every benchmark, and score it as the official "
+    "scorers do.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Task = Annotated[str, typer.Argument(help="A benchmark; `evalsuite tasks` lists them.")]
+Data = Annotated[Path | None, typer.Option(help="Folder of the official files.")]
+Split = Annotated[str | None, typer.Option(help="Which split; the usual one where not given.")]
+Backbone = Annotated[
+    str | None, typer.Option(help=f"One of {', '.join(backbone_names())}; follows from --weights.")
+]
+WeightsOption = Annotated[
+    str | None, typer.Option("--weights", help="A path, a URL, or a released file's name.")
+]
+Runs = Annotated[Path, typer.Option(help="Folder of all run folders.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Keep the first N samples.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the best where not given.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="key=value of the recipe; may be repeated.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
+SkipBad = Annotated[int, typer.Option(min=0, help="Unreadable images to put up with.")]
+Track = Annotated[str | None, typer.Option(help="tensorboard or wandb.")]
+NewHead = Annotated[bool, typer.Option("--new-head", help="Fine-tune a new head.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+NoInterval = Annotated[bool, typer.Option("--no-interval", help="Skip the 95% intervals.")]
+
+
+@app.command()
+def tasks(as_json: AsJson = False, data: Data = None) -> None:
+    """List the benchmarks: metric, splits, capability, and whether their files are in --data."""
+    rows = [_card_row(name, data) for name in benchmark_names()]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table("task", "benchmark", "headline", "needs", "fine-tunes", "splits (official size)")
+    if data is not None:
+        table.add_column("data")
+    for row in rows:
+        splits = ", ".join(
+            f"{name} {size:,}" if size else name for name, size in row["splits"].items()
+        )
+        cells = [row["task"], row["title"], row["headline"], row["capability"]]
+        cells += ["yes" if row["fine_tunes"] else "no", splits]
+        table.add_row(*cells, *([row["data"]] if data is not None else []))
+    Console().print(table)
+    Console().print(f"backbones: {', '.join(backbone_names())}")
+
+
+def _card_row(name: str, data: Path | None) -> dict[str, Any]:
+    """Return what the list says of a benchmark."""
+    card = benchmark_named(name).card
+    row: dict[str, Any] = {
+        "task": name,
+        "title": card.title,
+        "headline": card.headline,
+        "capability": card.capability,
+        "fine_tunes": name in task_names(),
+        "splits": {split: facts.num_samples for split, facts in card.splits.items()},
+    }
+    if data is not None:
+        files = {file.path for split in card.splits.values() for file in split.files}
+        missing = sorted(path for path in files if not (data / path).exists())
+        row["data"] = f"missing {', '.join(missing)}" if missing else "found"
+    return row
+
+
+@app.command()
+def doctor(
+    task: Task,
+    data: Annotated[Path, typer.Option(help="Folder of the official files.")],
+    hashes: Annotated[bool, typer.Option("--hashes", help="Give the SHA-256 of files.")] = False,
+    images: Annotated[int, typer.Option(help="Images to decode; -1 for all.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Check layout, counts, hashes and images; say what to fetch and from whom."""
+    findings = examine(
+        benchmark_named(task), data, hashes=hashes, images="all" if images < 0 else images
+    )
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        table = Table("split", "file", "", "found")
+        for finding in findings:
+            text = f"{finding.text} {finding.sha256 or ''}".rstrip()
+            table.add_row(finding.split or "all", finding.path, finding.level, text)
+        Console().print(table)
+    problems = sum(finding.level == "problem" for finding in findings)
+    if problems:
+        raise UserError(f"{data}: {problems} problem(s) with the files of {task}, listed above")
+
+
+@app.command(name="eval")
+def evaluate(
+    task: Task,
+    backbone: Backbone = None,
+    weights: WeightsOption = None,
+    data: Data = None,
+    split: Split = None,
+    runs: Runs = Path("runs"),
+    limit: Limit = None,
+    device: Device = None,
+    settings: Settings = None,
+    seed: Seed = 0,
+    skip_bad: SkipBad = 0,
+    track: Track = None,
+    new_head: NewHead = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fine-tune where the weights hold no head for the task, then predict, score and report.
+
+    Without --data the tiny world is drawn into data/tinyworld. The same command goes on where an
+    interrupted one stopped.
+    """
+    from evalsuite.evaluate import evaluate as run_it
+    from evalsuite.setting_up import Request
+
+    report = run_it(
+        Request(
+            task=task,
+            backbone=backbone,
+            weights=weights,
+            data=data,
+            split=split,
+            runs=runs,
+            limit=limit,
+            device=device,
+            settings=tuple(settings or ()),
+            seed=seed,
+            skip_bad=skip_bad,
+            track=track,
+            new_head=new_head,
+        )
+    )
+    if report is not None:
+        _print_report(report, as_json=as_json)
+
+
+@app.command()
+def finetune(
+    task: Task,
+    backbone: Backbone = None,
+    weights: WeightsOption = None,
+    data: Data = None,
+    runs: Runs = Path("runs"),
+    limit: Limit = None,
+    device: Device = None,
+    settings: Settings = None,
+    seed: Seed = 0,
+    skip_bad: SkipBad = 0,
+    track: Track = None,
+) -> None:
+    """Fine-tune on the training split, whatever head the weights hold; print the weights' path."""
+    from evalsuite.evaluate import finetune as run_it
+    from evalsuite.setting_up import Request
+
+    run = run_it(
+        Request(
+            task=task,
+            backbone=backbone,
+            weights=weights,
+            data=data,
+            runs=runs,
+            limit=limit,
+            device=device,
+            settings=tuple(settings or ()),
+            seed=seed,
+            skip_bad=skip_bad,
+            track=track,
+        )
+    )
+    print(run.weights)
+
+
+@app.command()
+def score(
+    target: Annotated[str, typer.Argument(help="A run folder, or a task with --predictions.")],
+    other: Annotated[Path | None, typer.Argument(help="With --paired: the other run.")] = None,
+    predictions: Annotated[
+        list[Path] | None, typer.Option(help="File in the benchmark's result format.")
+    ] = None,
+    data: Data = None,
+    split: Split = None,
+    official: Annotated[
+        bool, typer.Option("--official", help="Run the official engine beside ours.")
+    ] = False,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Difference of two prediction sets.")
+    ] = False,
+    no_interval: NoInterval = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score saved predictions: of a run, or of any model's result file; no weights, no torch."""
+    request = ScoreRequest(
+        target=target,
+        other=other,
+        predictions=tuple(predictions or ()),
+        data=data,
+        split=split,
+    )
+    found = scorable(request)
+    facts = {"task": found.benchmark.card.name, "split": found.split}
+    scores = [paired_difference(found)] if paired else score_predictions(found, not no_interval)
+    theirs = official_scores(found, request) if official else []
+    _print_scores(facts, scores, theirs, as_json=as_json)
+
+
+@app.command()
+def convert(
+    checkpoint: Annotated[str, typer.Argument(help="A .pth: path, URL or released file's name.")],
+    out: Annotated[Path, typer.Argument(help="The .safetensors to write.")],
+) -> None:
+    """Open a released .pth without running its pickle; write safetensors, print the key report."""
+    from evalsuite.backbones.convert import convert as run_it
+    from evalsuite.backbones.fetch import local_file
+
+    print(run_it(local_file(checkpoint), out))
+
+
+@app.command()
+def tinyworld(
+    folder: Annotated[Path, typer.Argument(help="Where to draw it.")],
+    seed: Seed = 0,
+    size: Annotated[str, typer.Option(help="mini, small or full.")] = "small",
+) -> None:
+    """Draw the tiny world in every benchmark's official layout."""
+    summary = write_world(folder, seed=seed, size=size, say=_say)
+    print(f"{summary.folder}: {summary.files:,} files")
+
+
+@app.command()
+def radar(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders.")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="A .svg, .png or .pdf file.")] = Path(
+        "radar.svg"
+    ),
+    against: Annotated[list[str] | None, typer.Option(help="Published models.")] = None,
+    scaling: Annotated[str, typer.Option(help="paper, absolute or gap.")] = "paper",
+) -> None:
+    """Draw runs against published systems, every axis with its own ticks."""
+    from evalsuite.report.radar import radar as draw
+
+    draw(runs or [], against, scaling, out)
+    print(out)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit status 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"evalsuite: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _print_report(report: Report, *, as_json: bool) -> None:
+    """Print a report as a table or as JSON."""
+    if as_json:
+        print(json.dumps(report.to_json(), indent=2))
+        return
+    console = Console()
+    console.print(terminal_table(report))
+    console.print(f"verdict: {report.verdict['status']}: {report.verdict['reason']}")
+    if report.failures:
+        console.print(f"{len(report.failures)} samples could not be read and are in no score")
+    if report.submission is not None:
+        console.print(f"submit {report.submission}")
+
+
+def _print_scores(
+    facts: dict[str, str], ours: Sequence[Score], theirs: Sequence[Score], *, as_json: bool
+) -> None:
+    """Print scores as a table or as JSON; beside them the official engine's, and the difference."""
+    known = {score.name: score.value for score in ours}
+    beside = [
+        (score.name, known[score.name], score.value, known[score.name] - score.value)
+        for score in theirs
+        if score.name in known
+    ]
+    columns = ("name", "ours", "official", "difference")
+    if as_json:
+        content: dict[str, Any] = {**facts, "scores": [score.to_json() for score in ours]}
+        if theirs:
+            content["official"] = [dict(zip(columns, row, strict=True)) for row in beside]
+        print(json.dumps(content, indent=2))
+        return
+    Console().print(score_table(f"{facts['task']}, {facts['split']}", ours))
+    if theirs:
+        table = Table(*columns)
+        for row in beside:
+            table.add_row(*(str(value) for value in row))
+        Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The processes and the device that a run works on, and the record of them."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from evalsuite.engine.progress import say
+from evalsuite.records.errors import UserError
+from evalsuite.records.recipe import Recipe
+
+RECORDED = ("evalsuite", "torch", "torchvision", "transformers", "accelerate", "numpy", "pillow")
+TRACKERS = ("tensorboard", "wandb")
+
+
+def accelerator_for(
+    recipe: Recipe, device: str | None, track: str | None, runs: Path
+) -> Accelerator:
+    """Return the distributed engine; it joins the processes of `torchrun` or `accelerate launch`.
+
+    Raises:
+        UserError: the device does not exist, or the tracker is unknown or not installed.
+    """
+    if device not in (None, "cpu", "cuda", "mps"):
+        raise UserError(f"--device {device}: expected cpu, cuda or mps")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "--device cuda: torch sees no CUDA device here; leave it out to use the CPU"
+        )
+    if track is not None and track not in TRACKERS:
+        raise UserError(f"--track {track}: expected one of {', '.join(TRACKERS)}")
+    on_cpu = device == "cpu" or not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    precision = recipe.precision
+    if on_cpu and precision == "fp16":
+        say("fp16 needs an accelerator: computing in full precision on the CPU")
+        precision = "no"
+    try:
+        return Accelerator(
+            mixed_precision=precision,
+            cpu=on_cpu,
+            log_with=track,
+            project_dir=str(runs),
+        )
+    except (ImportError, ValueError) as error:
+        raise UserError(f"--track {track}: {error}; pip install 'evalsuite[track]'") from error
+
+
+def environment(accelerator: Accelerator) -> dict[str, Any]:
+    """Return what a reader needs to repeat a run: command, versions, commit, device, time."""
+    return {
+        "command": shlex.join(["evalsuite", *sys.argv[1:]]),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "device": _device_name(accelerator.device),
+        "processes": accelerator.num_processes,
+        "precision": accelerator.mixed_precision,
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in RECORDED},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a package"
+
+
+def _commit() -> str | None:
+    """Return the commit of the checkout that is running, with "+" for local changes."""
+    folder = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        if not git("ls-files", Path(__file__).name):
+            return None
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {os.cpu_count()} cores, {platform.machine()}"

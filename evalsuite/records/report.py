@@ -1,0 +1,52 @@
+"""What a run reached and under which circumstances: the content of report.json."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from evalsuite.records.score import Score
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Scores of one split, the verdict on them, and their provenance.
+
+    `scores` is empty where a server holds the ground truth; `submission` then names the file for
+    it. `failures` are samples that could not be read, by id; they are in no score. `phases` hold
+    seconds, samples per second and peak memory (GiB) of fine-tuning and predicting.
+    """
+
+    task: str
+    title: str
+    split: str
+    backbone: str
+    weights: dict[str, Any]
+    recipe: dict[str, Any]
+    seed: int
+    data: dict[str, Any]
+    limit: int | None
+    scores: Sequence[Score]
+    baselines: Sequence[Score] = ()
+    expected: dict[str, Any] | None = None
+    verdict: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    submission: str | None = None
+    phases: dict[str, dict[str, float]] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of report.json, as report/schema.json describes it."""
+        fields = asdict(self)
+        fields["scores"] = [score.to_json() for score in self.scores]
+        fields["baselines"] = [score.to_json() for score in self.baselines]
+        return {"schema_version": SCHEMA_VERSION, **fields}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Report":
+        """Return the report that `to_json` wrote."""
+        known = {key: value for key, value in fields.items() if key != "schema_version"}
+        for key in ("scores", "baselines"):
+            known[key] = [Score.from_json(score) for score in known[key]]
+        return cls(**known)

@@ -1,0 +1,89 @@
+"""A report as Markdown, and as a table on a terminal."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from evalsuite.records.report import Report
+from evalsuite.records.score import Score
+
+
+def markdown(report: Report) -> str:
+    """Return report.md: scores, baselines, verdict, how it was obtained."""
+    lines = [
+        f"# {report.title}, {report.split}: {report.backbone}",
+        "",
+        _verdict_line(report),
+        "",
+        *_score_table(report.scores),
+    ]
+    if report.baselines:
+        lines += ["", "Without looking (baselines computed from the training answers):", ""]
+        lines += _score_table(report.baselines)
+    if report.submission is not None:
+        lines += ["", f"The ground truth is held back; submit `{report.submission}`."]
+    if report.failures:
+        lines += ["", f"{len(report.failures)} samples could not be read and are in no score:", ""]
+        lines += [f"- `{name}`: {reason}" for name, reason in report.failures.items()]
+    lines += ["", "## How it was obtained", "", *_facts(report)]
+    return "\n".join(lines) + "\n"
+
+
+def terminal_table(report: Report) -> Table:
+    """Return the scores and, dimmed, the baselines as a table for a terminal."""
+    title = f"{report.title}, {report.split}: {report.backbone}"
+    return score_table(title, report.scores, report.baselines)
+
+
+def score_table(title: str, scores: Sequence[Score], dimmed: Sequence[Score] = ()) -> Table:
+    """Return scores as a table for a terminal."""
+    table = Table(title=title)
+    for column in ("score", "value", "95% interval", "n"):
+        table.add_column(column, justify="left" if column == "score" else "right")
+    for style, listed in ((None, scores), ("dim", dimmed)):
+        for score in listed:
+            row = (score.name, f"{score.value:.2f}", _interval(score), f"{score.n:,}")
+            table.add_row(*row, style=style)
+    return table
+
+
+def _score_table(scores: Sequence[Score]) -> list[str]:
+    rows = ["| score | value | 95% interval | n | unit |", "|---|---:|---:|---:|---|"]
+    for score in scores:
+        value = f"{score.value:.2f} | {_interval(score)} | {score.n:,} | {score.unit}"
+        rows.append(f"| {score.name} | {value} |")
+    return rows
+
+
+def _interval(score: Score) -> str:
+    if score.interval is None:
+        return "not asked for"
+    return f"{score.interval[0]:.2f} to {score.interval[1]:.2f}"
+
+
+def _verdict_line(report: Report) -> str:
+    expected = report.expected
+    published = ""
+    if expected is not None:
+        published = f" Published: {expected['value']} ({expected['model']}, {expected['source']})."
+    verdict = report.verdict
+    return f"**Verdict: {verdict['status']}.** {verdict['reason']}{published}" if verdict else ""
+
+
+def _facts(report: Report) -> list[str]:
+    environment = dict(report.environment)
+    weights = report.weights
+    facts: dict[str, Any] = {
+        "command": f"`{environment.pop('command', '')}`",
+        "weights": f"{weights['origin']} (sha256 {str(weights['sha256'])[:16]})",
+        "recipe": report.recipe.get("source"),
+        "seed": report.seed,
+        "data": f"{report.data['folder']}, {report.data['num_samples']:,} samples "
+        f"(fingerprint {report.data['fingerprint'][:16]})",
+        "limit": "none" if report.limit is None else f"first {report.limit} samples",
+    }
+    for phase, figures in report.phases.items():
+        facts[phase] = ", ".join(f"{name} {value:,.1f}" for name, value in figures.items())
+    facts |= environment
+    return [f"- {name}: {value}" for name, value in facts.items()]

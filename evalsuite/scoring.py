@@ -1,0 +1,190 @@
+"""The verb `score`: saved predictions in, official scores out; needs no weights and no torch."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from evalsuite.benchmark import Benchmark, Predictions
+from evalsuite.catalog import benchmark_named
+from evalsuite.records.errors import UserError
+from evalsuite.records.files import write_json, write_text
+from evalsuite.records.report import Report
+from evalsuite.records.run import Run
+from evalsuite.records.score import Score
+from evalsuite.report.markdown import markdown
+from evalsuite.report.verdict import Conditions, verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRequest:
+    """What is to be scored: a run folder (`target`), or a task's result files (`predictions`).
+
+    `other` is a second run, for a paired difference; with files the second file is.
+    """
+
+    target: str
+    other: Path | None = None
+    predictions: tuple[Path, ...] = ()
+    data: Path | None = None
+    split: str | None = None
+
+
+class Scorable(NamedTuple):
+    """A benchmark's split with one or two sets of predictions, and the references they answer."""
+
+    benchmark: Benchmark
+    split: str
+    data: Path
+    sets: Sequence[Predictions]
+    references: Any
+
+
+def scorable(request: ScoreRequest) -> Scorable:
+    """Return what a request names, read.
+
+    Raises:
+        UserError: a file or folder is missing or malformed.
+    """
+    if not request.predictions:
+        return _runs(request)
+    benchmark = benchmark_named(request.target)
+    split = split_of(benchmark, request.split)
+    if request.data is None:
+        raise UserError("score TASK --predictions FILE needs --data DIR with the official files")
+    sets = [benchmark.read_predictions(path) for path in request.predictions]
+    return Scorable(benchmark, split, request.data, sets, benchmark.references(request.data, split))
+
+
+def score_predictions(found: Scorable, interval: bool = True) -> list[Score]:
+    """Return the scores of the first set of predictions.
+
+    Raises:
+        UserError: the ids do not match the split's.
+    """
+    return found.benchmark.score(found.sets[0], found.references, interval=interval)
+
+
+def paired_difference(found: Scorable) -> Score:
+    """Return the headline score of the first set minus that of the second, with its interval.
+
+    Raises:
+        UserError: there are not two sets, or they do not answer the same samples.
+    """
+    if len(found.sets) != 2:
+        raise UserError("--paired compares two runs, or two --predictions files of one task")
+    return found.benchmark.paired(found.sets[0], found.sets[1], found.references)
+
+
+def official_scores(found: Scorable, request: ScoreRequest) -> list[Score]:
+    """Return what the official engine says of the first set of predictions.
+
+    Raises:
+        UserError: the engine is not installed.
+    """
+    with TemporaryDirectory() as folder:
+        path = request.predictions[0] if request.predictions else Path(folder) / "predictions.json"
+        if not request.predictions:
+            found.benchmark.write_predictions(found.sets[0], path)
+        scores = found.benchmark.official_scores(path, found.data, found.split)
+    if scores is None:
+        raise UserError(f"--official: {found.benchmark.official_hint}")
+    return scores
+
+
+def _runs(request: ScoreRequest) -> Scorable:
+    """Return the predictions of one or two run folders."""
+    folders = [Path(request.target), *([request.other] if request.other else [])]
+    runs = [Run.open(folder) for folder in folders]
+    names = {run.facts["identity"]["task"] for run in runs}
+    if len(names) > 1:
+        raise UserError(f"the runs are of different tasks: {', '.join(sorted(names))}")
+    benchmark = benchmark_named(names.pop())
+    split = split_of(benchmark, request.split or runs[0].facts.get("split"))
+    sets = [dict(run.journaled(split).predictions) for run in runs]
+    for run, predictions in zip(runs, sets, strict=True):
+        if not predictions:
+            raise UserError(f"{run.folder}: holds no predictions of {split}")
+    data = request.data or Path(runs[0].facts["splits"][split]["folder"])
+    references = benchmark.references(data, split, only=sets[0].keys())
+    return Scorable(benchmark, split, data, sets, references)
+
+
+def split_of(benchmark: Benchmark, split: str | None) -> str:
+    """Return the split that is meant, the benchmark's usual one where none is named.
+
+    Raises:
+        UserError: the benchmark has no such split.
+    """
+    if split is None:
+        return benchmark.card.eval_split
+    if split not in benchmark.card.splits:
+        there = ", ".join(benchmark.card.splits)
+        raise UserError(f"{benchmark.card.name} has no split {split!r}; there are {there}")
+    return split
+
+
+def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> Report:
+    """Score what a run has journaled, write its reports, and return the record.
+
+    Raises:
+        UserError: the run has not predicted the split, or its data has moved.
+    """
+    identity = run.facts["identity"]
+    benchmark = benchmark_named(identity["task"])
+    chosen = split_of(benchmark, split or run.facts.get("split"))
+    journaled = run.journaled(chosen)
+    if not journaled.predictions:
+        raise UserError(
+            f"{run.folder}: holds no predictions of {chosen}; run `evalsuite eval` first"
+        )
+    source = run.facts["splits"][chosen]
+    data = Path(source["folder"])
+    is_whole = identity["limit"] is None and not journaled.failures
+    is_held_back = benchmark.card.splits[chosen].server is not None
+    submission = None
+    scores: Sequence[Score] = ()
+    baselines: Sequence[Score] = ()
+    if is_held_back:
+        submission = f"submission/{identity['task']}_{chosen}.json"
+        path = run.folder / submission
+        path.parent.mkdir(exist_ok=True)
+        known = data if is_whole else None
+        benchmark.write_predictions(journaled.predictions, path, data=known, split=chosen)
+    else:
+        asked = journaled.predictions.keys()
+        references = benchmark.references(data, chosen, only=None if is_whole else asked)
+        scores = benchmark.score(journaled.predictions, references, interval=interval)
+        baselines = benchmark.baselines(data, chosen, only=None if is_whole else asked)
+    report = Report(
+        task=identity["task"],
+        title=benchmark.card.title,
+        split=chosen,
+        backbone=identity["backbone"],
+        weights=run.facts["weights"],
+        recipe=identity["recipe"],
+        seed=identity["seed"],
+        data=source,
+        limit=identity["limit"],
+        scores=scores,
+        baselines=baselines,
+        failures={str(name): reason for name, reason in journaled.failures.items()},
+        submission=submission,
+        phases=run.facts["phases"],
+        environment=run.facts["sessions"][-1],
+    )
+    report = replace(report, **judged(report))
+    write_json(run.folder / "report.json", report.to_json())
+    write_text(run.folder / "report.md", markdown(report))
+    return report
+
+
+def judged(report: Report) -> dict[str, Any]:
+    """Return the fields `expected` and `verdict` of a report: how its headline stands."""
+    if not report.scores:
+        reason = f"the ground truth of {report.split} is held back: submit {report.submission}"
+        return {"verdict": {"status": "not comparable", "reason": reason}}
+    result = verdict(report.scores[0], Conditions.of(report.to_json()))
+    expected = None if result.expected is None else asdict(result.expected)
+    return {"expected": expected, "verdict": {"status": result.status, "reason": result.reason}}

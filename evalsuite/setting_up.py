@@ -1,0 +1,214 @@
+"""From a person's request to everything that fine-tuning and predicting need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from accelerate import Accelerator
+from torch import Tensor, device
+
+from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.checkpoint import read_checkpoint, sha256_of
+from evalsuite.backbones.contract import Backbone
+from evalsuite.backbones.convert import recognise
+from evalsuite.backbones.fetch import local_file
+from evalsuite.backbones.loading import KeyReport, load_weights
+from evalsuite.benchmark import Benchmark
+from evalsuite.catalog import backbone_names, check_known, task_named
+from evalsuite.data.index import SampleIndex, open_index
+from evalsuite.data.text import Tokenizer
+from evalsuite.engine.model import TaskModel
+from evalsuite.engine.progress import say
+from evalsuite.engine.session import accelerator_for
+from evalsuite.records.errors import UserError
+from evalsuite.records.recipe import Recipe
+from evalsuite.task import OpenTask, Task
+from evalsuite.tinyworld.tokenizer import tokenizer_path
+from evalsuite.tinyworld.write import write_world
+
+TINY_WORLD = Path("data/tinyworld")
+TINY_BACKBONE = "beit3_tiny"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a person asks for; None stands for the usual choice.
+
+    Without `data` the tiny world is drawn, without `weights` the backbone starts from scratch, and
+    `backbone` follows from the weights. `limit` keeps the first samples of the training set and of
+    the split. `skip_bad` is how many unreadable images are put up with.
+    """
+
+    task: str
+    backbone: str | None = None
+    weights: str | None = None
+    data: Path | None = None
+    split: str | None = None
+    runs: Path = Path("runs")
+    limit: int | None = None
+    device: str | None = None
+    settings: tuple[str, ...] = ()
+    seed: int = 0
+    skip_bad: int = 0
+    track: str | None = None
+    new_head: bool = False
+
+
+class Weights(NamedTuple):
+    """The starting weights: where they come from, and what the file holds."""
+
+    origin: str
+    sha256: str | None
+    state: Mapping[str, Tensor] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A request made concrete. `train_index` is None where the weights serve as they are."""
+
+    accelerator: Accelerator
+    benchmark: Benchmark
+    data: Path
+    open_task: OpenTask
+    recipe: Recipe
+    backbone_name: str
+    weights: Weights
+    key_report: KeyReport | None
+    model: TaskModel
+    train_index: SampleIndex | None
+
+
+def set_up(request: Request, *, always_trains: bool) -> Work:
+    """Return everything that a request needs, checked before any long work begins.
+
+    Args:
+        always_trains: fine-tune even where the weights hold a head for the task.
+
+    Raises:
+        UserError: anything that the person can mend.
+    """
+    task = task_named(request.task)
+    weights = _weights(request)
+    name = _backbone_name(request, weights)
+    recipe = task.recipe(name).with_settings(request.settings)
+    accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
+    data = _data(request, accelerator)
+    open_task = task.open(data, recipe, _tokenizer(name, data))
+    train_split = recipe.train_split or task.benchmark.card.train_split
+    holds_head = weights.state is not None and _holds_head(weights.state, open_task, name, task)
+    trains = always_trains or not holds_head or request.new_head
+    if not trains:
+        recipe = _recipe_of_weights(recipe, weights, request.settings)
+        open_task = task.open(data, recipe, _tokenizer(name, data))
+    backbone = _backbone(name, recipe, task.final_norm, request.seed)
+    _check_capability(task.benchmark, backbone)
+    head = open_task.head(backbone, seed=request.seed)
+    report = None
+    if weights.state is not None:
+        report = load_weights(backbone, head, weights.state, new_head=trains, source=weights.origin)
+        if accelerator.is_main_process:
+            say(str(report))
+    return Work(
+        accelerator=accelerator,
+        benchmark=task.benchmark,
+        data=data,
+        open_task=open_task,
+        recipe=recipe,
+        backbone_name=name,
+        weights=weights,
+        key_report=report,
+        model=TaskModel(backbone, head, open_task),
+        train_index=open_index(task.benchmark, data, train_split) if trains else None,
+    )
+
+
+def _weights(request: Request) -> Weights:
+    """Return the starting weights, downloaded where they are named and not here."""
+    if request.weights is None:
+        return Weights(f"from scratch, seed {request.seed}", None, None)
+    path = local_file(request.weights)
+    return Weights(str(path), sha256_of(path), read_checkpoint(path))
+
+
+def _backbone_name(request: Request, weights: Weights) -> str:
+    """Return the backbone that is asked for, or the one whose weights are given."""
+    if request.backbone is not None:
+        check_known("backbone", request.backbone, backbone_names())
+        return request.backbone
+    if weights.state is None:
+        return TINY_BACKBONE
+    found = recognise(weights.state, weights.origin).backbone
+    if found is None:
+        raise UserError(f"{weights.origin}: of no known size; name one with --backbone")
+    return found
+
+
+def _backbone(name: str, recipe: Recipe, final_norm: bool, seed: int | None) -> Backbone:
+    """Return the named backbone as the recipe trains it."""
+    return beit3(
+        name,
+        image_size=recipe.image_size,
+        final_norm=final_norm,
+        drop_path=recipe.drop_path,
+        activation_checkpointing=recipe.activation_checkpointing,
+        seed=seed,
+    )
+
+
+def _holds_head(state: Mapping[str, Tensor], open_task: OpenTask, name: str, task: Task) -> bool:
+    """Return whether a file holds every weight of the task's head."""
+    with device("meta"):
+        recipe = task.recipe(name)
+        head = open_task.head(_backbone(name, recipe, task.final_norm, None), seed=0)
+    return head.state_dict().keys() <= state.keys()
+
+
+def _recipe_of_weights(recipe: Recipe, weights: Weights, settings: tuple[str, ...]) -> Recipe:
+    """Return the recipe at the resolution that the weights were fine-tuned at.
+
+    The released models are evaluated at their training resolution.
+    """
+    if weights.state is None or any(item.startswith("image_size=") for item in settings):
+        return recipe
+    return replace(recipe, image_size=recognise(weights.state, weights.origin).image_size)
+
+
+def _check_capability(benchmark: Benchmark, backbone: Backbone) -> None:
+    """Check that the backbone can do the task's kind of pass.
+
+    Raises:
+        UserError: it cannot.
+    """
+    needed = benchmark.card.capability
+    if needed not in backbone.capabilities:
+        raise UserError(
+            f"{benchmark.card.name} needs a backbone with the capability {needed!r}; this one has "
+            f"{', '.join(sorted(backbone.capabilities))}"
+        )
+
+
+def _data(request: Request, accelerator: Accelerator) -> Path:
+    """Return the data folder; the tiny world is drawn where none is named.
+
+    Raises:
+        UserError: the folder does not exist.
+    """
+    if request.data is None:
+        with accelerator.main_process_first():
+            write_world(TINY_WORLD, benchmarks=(request.task,), say=say)
+        return TINY_WORLD
+    if not request.data.is_dir():
+        raise UserError(
+            f"{request.data}: no such folder; expected the official files of {request.task}, "
+            f"see `evalsuite doctor {request.task} --data DIR`"
+        )
+    return request.data
+
+
+def _tokenizer(name: str, data: Path) -> Tokenizer:
+    """Return the backbone's tokenizer; a `beit3.spm` in the data folder saves the download."""
+    if name == TINY_BACKBONE:
+        return Tokenizer(tokenizer_path())
+    beside = data / "beit3.spm"
+    return Tokenizer(beside if beside.is_file() else local_file("beit3.spm"))
