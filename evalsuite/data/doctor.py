@@ -126,6 +126,8 @@ def _samples(
             used.update(dict.fromkeys(sample.images))
     except UserError as error:
         return _problem(name, "samples", str(error))
+    if split.num_samples is None:
+        return Finding(split=name, path="samples", level="ok", text=f"{count:,}")
     level, text = _compared(count, split.num_samples)
     return Finding(split=name, path="samples", level=level, text=text)
 

@@ -67,8 +67,9 @@ class VqaReferences:
     answer_types: Sequence[str]
     odd: Mapping[int, OddQuestion]
 
-    def take(self, rows: NDArray[np.int64]) -> "VqaReferences":
-        """Return the questions of these rows, in their order."""
+    def take(self, is_kept: NDArray[np.bool_]) -> "VqaReferences":
+        """Return the questions that a mask (N,) keeps."""
+        rows = np.flatnonzero(is_kept)
         place = {int(row): number for number, row in enumerate(rows)}
         return replace(
             self,

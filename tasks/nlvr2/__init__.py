@@ -1,0 +1,1 @@
+"""NLVR2: whether a sentence is true of a pair of photographs."""
