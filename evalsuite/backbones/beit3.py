@@ -11,31 +11,22 @@ from torch.utils.checkpoint import checkpoint
 from evalsuite.backbones import beit3_keys
 from evalsuite.backbones.beit3_config import CONFIGS, Beit3Config
 from evalsuite.backbones.beit3_init import initialise_official, initialise_tiny
-from evalsuite.backbones.contract import Backbone, Features
-from evalsuite.backbones.multiway import IMAGE, LAYER_NORM_EPS, TEXT, Layer
+from evalsuite.backbones.contract import Backbone, Features, Memory
+from evalsuite.backbones.incremental import continued, remembered
+from evalsuite.backbones.multiway import (
+    IMAGE,
+    LAYER_NORM_EPS,
+    TEXT,
+    Layer,
+    VisionEmbedding,
+    prefix_mask,
+)
 from evalsuite.benchmark import Capability
 from evalsuite.records.errors import UserError
 
 # Fairseq numbers positions from 2; rows 0 and 1 of both tables are never read.
 FIRST_POSITION = 2
 UNDECAYED = ("embed_positions.A.weight", "cls_token")
-
-
-class VisionEmbedding(nn.Module):
-    """Patches of an image as tokens behind a class token."""
-
-    def __init__(self, width: int, patch_size: int) -> None:
-        super().__init__()
-        self.mask_token = nn.Parameter(torch.empty(1, 1, width))
-        self.cls_token = nn.Parameter(torch.empty(1, 1, width))
-        self.proj = nn.Conv2d(3, width, kernel_size=patch_size, stride=patch_size)
-
-    def forward(self, image_BCHW: Tensor, masked_BN: Tensor | None = None) -> Tensor:
-        """Return `[B, 1 + patches, D]`; patches where `masked_BN` holds become the mask token."""
-        patches_BND = self.proj(image_BCHW).flatten(2).transpose(1, 2)
-        if masked_BN is not None:
-            patches_BND = torch.where(masked_BN[..., None], self.mask_token, patches_BND)
-        return torch.cat([self.cls_token.expand(len(patches_BND), -1, -1), patches_BND], dim=1)
 
 
 class Beit3(Backbone):
@@ -137,6 +128,19 @@ class Beit3(Backbone):
         tokens_BLD = torch.cat(list(self.normed(streams).values()), dim=1)
         return Features(tokens_BLD, padding_BL, num_image_tokens)
 
+    def remember_image(self, image_BCHW: Tensor) -> Memory:
+        """Return what text needs of the images, whatever the text will be."""
+        return remembered(self.layers, self.embed_image(image_BCHW))
+
+    def continue_text(
+        self, text_RT: Tensor, image: Memory, past: Memory | None = None
+    ) -> tuple[Tensor, Memory]:
+        """Return features `[R, T, D]` of the next tokens, and the memory of all tokens so far."""
+        before = 0 if past is None else past.num_tokens
+        tokens_RTD = self.embed_text(text_RT, first=before)
+        tokens_RTD, memory = continued(self.layers, tokens_RTD, image, past)
+        return self.normed({TEXT: tokens_RTD})[TEXT], memory
+
     def _through_layers(
         self, streams: dict[str, Tensor], attend: Tensor | None
     ) -> dict[str, Tensor]:
@@ -234,17 +238,6 @@ class Beit3(Backbone):
         if key != "embed_positions.A.weight" or tensor.shape[1:] != (self.width,):
             return None
         return beit3_keys.resized_positions(tensor, FIRST_POSITION + 1 + self.config.num_patches)
-
-
-def prefix_mask(num_image_tokens: int, num_text_tokens: int, device: torch.device) -> Tensor:
-    """Return `[L, L]` bool, True where a query (row) sees a key: text never leaks backwards.
-
-    The image sees only itself, so its features do not depend on the text.
-    """
-    visible = torch.ones(2 * (num_image_tokens + num_text_tokens,), dtype=torch.bool, device=device)
-    visible.tril_()
-    visible[:num_image_tokens, :num_image_tokens] = True
-    return visible
 
 
 def beit3(

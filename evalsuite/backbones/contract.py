@@ -20,6 +20,34 @@ class Features(NamedTuple):
     num_image_tokens: int
 
 
+class Memory(NamedTuple):
+    """Keys and values of tokens that later tokens attend to, one of each a layer.
+
+    Each is `[R, H, T, D/H]`: rows, heads, tokens, width of a head.
+    """
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens remembered."""
+        return self.keys[0].shape[2]
+
+    def rows(self, rows_R: Tensor) -> "Memory":
+        """Return the memory of chosen rows, in their order; a row may come more than once."""
+        return Memory(
+            tuple(key[rows_R] for key in self.keys), tuple(value[rows_R] for value in self.values)
+        )
+
+    def first(self, num_tokens: int) -> "Memory":
+        """Return the memory of the first tokens only."""
+        return Memory(
+            tuple(key[:, :, :num_tokens] for key in self.keys),
+            tuple(value[:, :, :num_tokens] for value in self.values),
+        )
+
+
 class Backbone(nn.Module, ABC):
     """A pretrained encoder that knows nothing of tasks.
 
@@ -61,6 +89,28 @@ class Backbone(nn.Module, ABC):
         Raises:
             ValueError: neither input, or an image of another size than `image_size`.
         """
+
+    def remember_image(self, image_BCHW: Tensor) -> Memory:
+        """Return what text needs of the images; only with the capability "causal_text".
+
+        Raises:
+            ValueError: an image of another size than `image_size`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no causal text")
+
+    def continue_text(
+        self, text_RT: Tensor, image: Memory, past: Memory | None = None
+    ) -> tuple[Tensor, Memory]:
+        """Return features `[R, T, D]` of the next tokens of texts, and the memory of all so far.
+
+        Equal to the text part of `forward(..., causal_text=True)` over the whole text, at the cost
+        of the new tokens. Several rows may share an image: beams.
+
+        Args:
+            text_RT: next tokens; rows of one image stand together, and all images have as many.
+            past: of the tokens before these, None at the start of a text.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no causal text")
 
     @abstractmethod
     def depth_of(self, parameter: str) -> int:

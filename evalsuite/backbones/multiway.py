@@ -1,4 +1,4 @@
-"""Multiway transformer layer: one attention over image and text, with experts per modality.
+"""Parts of a multiway transformer: one attention over image and text, experts per modality.
 
 Axes: B batch, L tokens, D width, H heads, E = 3D. Experts are named as in the released files:
 "A" image, "B" text, "AB" both.
@@ -54,6 +54,23 @@ class FeedForward(nn.Module):
         return residual
 
 
+class VisionEmbedding(nn.Module):
+    """Patches of an image as tokens behind a class token."""
+
+    def __init__(self, width: int, patch_size: int) -> None:
+        super().__init__()
+        self.mask_token = nn.Parameter(torch.empty(1, 1, width))
+        self.cls_token = nn.Parameter(torch.empty(1, 1, width))
+        self.proj = nn.Conv2d(3, width, kernel_size=patch_size, stride=patch_size)
+
+    def forward(self, image_BCHW: Tensor, masked_BN: Tensor | None = None) -> Tensor:
+        """Return `[B, 1 + patches, D]`; patches where `masked_BN` holds become the mask token."""
+        patches_BND = self.proj(image_BCHW).flatten(2).transpose(1, 2)
+        if masked_BN is not None:
+            patches_BND = torch.where(masked_BN[..., None], self.mask_token, patches_BND)
+        return torch.cat([self.cls_token.expand(len(patches_BND), -1, -1), patches_BND], dim=1)
+
+
 class Layer(nn.Module):
     """One layer over the concatenation of the streams that are present.
 
@@ -91,10 +108,16 @@ class Layer(nn.Module):
         """
         qkv_BLE = torch.cat([self.attention_of(m).project(x) for m, x in streams.items()], dim=1)
         query, key, value = split_heads(qkv_BLE, self.num_heads)
-        return self.after_attention(streams, mix(query, key, value, attend_mask))
+        mixed_BLD = mix(query, key, value, attend_mask)
+        return self.after_attention(streams, mixed_BLD, fused=len(streams) > 1)
 
-    def after_attention(self, streams: Streams, mixed_BLD: Tensor) -> dict[str, Tensor]:
-        """Return the streams after both residuals, given the mixed values of all their tokens."""
+    def after_attention(
+        self, streams: Streams, mixed_BLD: Tensor, *, fused: bool
+    ) -> dict[str, Tensor]:
+        """Return the streams after both residuals, given the mixed values of all their tokens.
+
+        `fused` says that both modalities are at work, even if only one is in the streams.
+        """
         mixed = torch.split(mixed_BLD, [x.shape[1] for x in streams.values()], dim=1)
         # The official model joins image and text before it drops: a sample loses both or neither.
         keep = self._keep(mixed_BLD)
@@ -103,7 +126,6 @@ class Layer(nn.Module):
             for (m, x), part in zip(streams.items(), mixed, strict=True)
         }
         keep = self._keep(mixed_BLD)
-        fused = len(streams) > 1
         return {m: x + _scaled(self.ffn_of(m, fused)(x), keep) for m, x in attended.items()}
 
     def attention_of(self, modality: str) -> Attention:
@@ -142,3 +164,14 @@ def mix(query: Tensor, key: Tensor, value: Tensor, attend_mask: Tensor | None) -
     """Return softmax(q k^T / sqrt(D/H)) v, heads side by side: `[B, L, D]`."""
     mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=attend_mask)
     return mixed.transpose(1, 2).flatten(2)
+
+
+def prefix_mask(num_image_tokens: int, num_text_tokens: int, device: torch.device) -> Tensor:
+    """Return `[L, L]` bool, True where a query (row) sees a key: text never leaks backwards.
+
+    The image sees only itself, so its features do not depend on the text.
+    """
+    visible = torch.ones(2 * (num_image_tokens + num_text_tokens,), dtype=torch.bool, device=device)
+    visible.tril_()
+    visible[:num_image_tokens, :num_image_tokens] = True
+    return visible
