@@ -53,7 +53,7 @@ def _mix_rows(
     The image's keys are read in place by all rows of an image, never repeated or joined: they are
     nearly all of the memory.
     """
-    rows, heads, new, size = query.shape
+    rows, _, new, size = query.shape
     images = len(image_key)
     query = query * size**-0.5
     to_image = _per_row(_per_image(query, images) @ image_key.transpose(2, 3), rows)
