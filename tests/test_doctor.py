@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,13 @@ def test_more_records_than_the_release_are_said_and_their_images_missed(data: Pa
     findings = examine(toy(), data)
     assert by_path(findings)[QUESTIONS.path].text == "5 of 4: more than the official release holds"
     assert "such as 4.png" in problems(findings)[PHOTOS.path]
+
+
+def test_a_split_without_a_published_size_is_only_counted(data: Path) -> None:
+    benchmark = toy()
+    benchmark.card = replace(Toy.card, splits={"val": Split(num_samples=0, files=(QUESTIONS,))})
+    found = by_path(examine(benchmark, data))["samples"]
+    assert (found.level, found.text) == ("ok", "4")
 
 
 def test_a_file_cut_short_is_a_problem(data: Path) -> None:

@@ -104,6 +104,8 @@ def _against_official(counts: dict[str, int], file: OfficialFile) -> tuple[Level
 
 def _compared(found: int, official: int, source: str = "") -> tuple[Level, str]:
     """Return how a count compares with the official one."""
+    if official == 0:  # a split whose size no source states
+        return ("ok", f"{found:,}") if found else ("problem", "empty")
     text = f"{found:,} of {official:,}"
     if found == official:
         return "ok", text
