@@ -196,11 +196,12 @@ def test_positions_are_resized_by_the_official_rule() -> None:
     assert torch.equal(resized[3:], up.reshape(8, 36).T)
 
 
-def test_bf16_autocast_stays_close() -> None:
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_stays_close(dtype: torch.dtype) -> None:
     model = Beit3(SMALL).eval()
     with torch.no_grad():
         exact = model(IMAGE, TEXT, padding_BT=PADDING).tokens_BLD
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", dtype):
             rounded = model(IMAGE, TEXT, padding_BT=PADDING).tokens_BLD
     assert float((exact - rounded).norm() / exact.norm()) < 0.02
 

@@ -7,10 +7,10 @@ files; sources are unilm beit3/modeling_finetune.py @768a3c8.
 import torch
 from torch import Generator, Tensor, nn
 
+from evalsuite.backbones.beit3_init import fill_truncated
 from evalsuite.backbones.contract import Features
 
 LAYER_NORM_EPS = 1e-5
-LINEAR_STD = 0.02  # cut at one standard deviation, as in the backbone
 SMALL_INIT = 0.001
 
 
@@ -19,8 +19,7 @@ def initialise_linear(head: nn.Module, seed: int) -> None:
     generator = Generator().manual_seed(seed)
     for module in head.modules():
         if isinstance(module, nn.Linear):
-            s = LINEAR_STD
-            nn.init.trunc_normal_(module.weight, std=s, a=-s, b=s, generator=generator)
+            fill_truncated(module.weight, generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
