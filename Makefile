@@ -34,6 +34,7 @@ help:
 
 .PHONY: setup
 setup: $(READY) ## create .venv and install everything into it (about 7 GB with torch's GPU libraries)
+	@echo "$(VENV) is ready"
 
 .PHONY: eval
 eval: task-named $(READY) ## fine-tune and evaluate: TASK= [BACKBONE= WEIGHTS= DATA= SPLIT= LIMIT= SET="key=value ..."]
