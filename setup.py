@@ -7,7 +7,7 @@ MOUNTED = {"evalsuite.tasks": "tasks", "evalsuite.leaderboards": "leaderboards"}
 
 def packages() -> list[str]:
     """Return every package of the wheel, the mounted folders under their mounted names."""
-    found = find_packages(include=["evalsuite", "evalsuite.*"])
+    found: list[str] = find_packages(include=["evalsuite", "evalsuite.*"])
     for name, folder in MOUNTED.items():
         found += [name, *(f"{name}.{inner}" for inner in find_packages(folder))]
     return found
