@@ -128,6 +128,7 @@ def _tune(work: Work, run: Run, request: Request) -> None:
     meter = finetune_model(tuning, work.model, accelerator)
     accelerator.end_training()
     if accelerator.is_main_process:
+        run.checkpoints.mkdir(exist_ok=True)
         state = official_state(work.model.backbone, work.model.head)
         metadata = {"task": request.task, "backbone": work.backbone_name, "run": run.folder.name}
         save_checkpoint(run.weights, state, metadata)

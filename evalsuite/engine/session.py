@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 
 from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
@@ -48,6 +49,8 @@ def accelerator_for(
             cpu=on_cpu,
             log_with=track,
             project_dir=str(runs),
+            # A pass over images alone trains no text expert, and nothing here trains the mask token.
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
     except (ImportError, ValueError) as error:
         raise UserError(f"--track {track}: {error}; pip install 'evalsuite[track]'") from error
