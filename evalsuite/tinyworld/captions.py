@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from evalsuite.tinyworld.questions import one_of
-from evalsuite.tinyworld.scene import Scene, Thing
+from evalsuite.tinyworld.scene import Scene, Thing, one_of
 
 Generator = np.random.Generator
 
@@ -23,12 +22,12 @@ PLACES = ("in the {0}", "at the {0}", "on the {0}")
 GROUNDS = (" with {0} on the ground", " and some {0} below")
 
 
-def captions(scene: Scene) -> list[str]:
-    """Return five different captions, as five people would write them."""
+def captions(scene: Scene, count: int = NUM_CAPTIONS) -> list[str]:
+    """Return different captions, as so many people would write them."""
     rng = scene.generator(2)
     found: list[str] = []
-    while len(found) < NUM_CAPTIONS:
-        text = caption(scene, rng, STYLES[len(found)])
+    while len(found) < count:
+        text = caption(scene, rng, STYLES[len(found) % len(STYLES)])
         if text not in found:
             found.append(text)
     return found
@@ -44,7 +43,7 @@ def caption(scene: Scene, rng: Generator, style: str) -> str:
             _named(thing, rng, sized=style == "sized", placed=style == "placed") for thing in things
         ]
         text = one_of(rng, OPENINGS).format(_listed(names))
-    if style in ("plain", "related"):
+    if style != "placed" or (len(things) < 3 and rng.random() < 0.5):  # else too long for 32 tokens
         text += one_of(rng, GROUNDS).format(scene.ground)
     text = text[0].upper() + text[1:]
     return text + one_of(rng, (".", ".", ""))
@@ -78,7 +77,7 @@ def _related(things: list[Thing], rng: Generator) -> str:
     first, second = things[0], things[1]
     names = [_named(thing, rng, sized=False, placed=False) for thing in things]
     text = f"{names[0]} {_relation(first, second, rng)} {names[1]}"
-    return text if len(things) == 2 else f"{text}, and {names[2]}"
+    return text if len(things) == 2 else f"{text}, and {_listed(names[2:])}"
 
 
 def _relation(first: Thing, second: Thing, rng: Generator) -> str:

@@ -52,11 +52,13 @@ def png(pixels: Pixels) -> bytes:
     return stream.getvalue()
 
 
-def tree_digest(folder: Path) -> tuple[int, str]:
-    """Return the number of files under a folder and one sha256 over their names and bytes."""
+def tree_digest(path: Path) -> tuple[int, str]:
+    """Return the number of files under a path (1 for a file) and one sha256 of names and bytes."""
+    if path.is_file():
+        return 1, hashlib.sha256(path.read_bytes()).hexdigest()
     digest = hashlib.sha256()
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".part")
-    for path in files:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    files = sorted(one for one in path.rglob("*") if one.is_file())
+    for one in files:
+        content = hashlib.sha256(one.read_bytes()).hexdigest()
+        digest.update(f"{one.relative_to(path).as_posix()} {content}\n".encode())
     return len(files), digest.hexdigest()

@@ -4,7 +4,8 @@ Every benchmark of the tiny world draws from these scenes, so one backbone can l
 Coordinates are shares of the image's side, x to the right and y downwards.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,6 +25,9 @@ MARGIN = (
 CROWD_STEP = 0.13  # between the middles of a crowd's members, whose halves are CROWD_HALF
 CROWD_HALF = 0.042
 NUM_THINGS = (0.25, 0.40, 0.35)  # shares of scenes with one, two and three things
+
+
+Choice = TypeVar("Choice")
 
 
 class Thing(NamedTuple):
@@ -62,22 +66,26 @@ class Scene(NamedTuple):
         return np.random.default_rng((*self.key, purpose))
 
 
-def scene(seed: int, stream: int, index: int, *, crowds: float = 0.0) -> Scene:
+def scene(
+    seed: int, stream: int, index: int, *, crowds: float = 0.0, things: int | None = None
+) -> Scene:
     """Return scene `index` of a stream (one stream an image folder).
 
     Args:
-        crowds: share of the scenes with a free cell that get a crowd there.
+        crowds: share of the scenes that get a crowd in a free cell.
+        things: how many things, 1 to 4; drawn by `NUM_THINGS` if not said.
     """
     rng = np.random.default_rng((seed, stream, index))
     cells = [int(cell) for cell in rng.permutation(4)]
-    names = _names(rng, 1 + int(rng.choice(3, p=NUM_THINGS)))
-    things = tuple(
+    drawn = 1 + int(rng.choice(3, p=NUM_THINGS))
+    names = _names(rng, things or drawn)
+    placed = tuple(
         _placed(rng, shape, colour, cell)
         for (shape, colour), cell in zip(names, cells, strict=False)
     )
     ground, horizon = _background(rng)
-    crowd = _crowd(rng, cells[3]) if rng.random() < crowds else ()
-    return Scene((seed, stream, index), things, ground, horizon, crowd)
+    crowd = _crowd(rng, cells[3]) if rng.random() < crowds and len(names) < 4 else ()
+    return Scene((seed, stream, index), placed, ground, horizon, crowd)
 
 
 def portrait(seed: int, stream: int, index: int, shape: str, colour: str) -> Scene:
@@ -87,6 +95,18 @@ def portrait(seed: int, stream: int, index: int, shape: str, colour: str) -> Sce
     return Scene((seed, stream, index), (thing,), *_background(rng))
 
 
+def matching(scene: Scene, *words: str) -> list[Thing]:
+    """Return the things that every word (a shape, colour or size) fits."""
+    return [
+        thing for thing in scene.things if set(words) <= {thing.shape, thing.colour, thing.size}
+    ]
+
+
+def one_of(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
+    """Return one of the choices, all equally likely."""
+    return choices[int(rng.integers(len(choices)))]
+
+
 def _background(rng: np.random.Generator) -> tuple[str, float]:
     """Return the ground and the height where it ends."""
     return GROUNDS[int(rng.integers(len(GROUNDS)))], float(rng.uniform(0.3, 0.7))
@@ -94,26 +114,21 @@ def _background(rng: np.random.Generator) -> tuple[str, float]:
 
 def _names(rng: np.random.Generator, count: int) -> list[tuple[str, str]]:
     """Return distinct (shape, colour) pairs, often alike in one of the two: counting needs that."""
-    first = (_one_of(rng, SHAPES), _one_of(rng, COLOURS))
+    first = (one_of(rng, SHAPES), one_of(rng, COLOURS))
     alike = int(rng.integers(3))
     names = [first]
     while len(names) < count:
         copies = rng.random() < 0.7
-        shape = first[0] if copies and alike == 1 else _one_of(rng, SHAPES)
-        colour = first[1] if copies and alike == 2 else _one_of(rng, COLOURS)
+        shape = first[0] if copies and alike == 1 else one_of(rng, SHAPES)
+        colour = first[1] if copies and alike == 2 else one_of(rng, COLOURS)
         if (shape, colour) not in names:
             names.append((shape, colour))
     return names
 
 
-def _one_of(rng: np.random.Generator, choices: tuple[str, ...]) -> str:
-    """Return one choice, all equally likely."""
-    return choices[int(rng.integers(len(choices)))]
-
-
 def _placed(rng: np.random.Generator, shape: str, colour: str, cell: int) -> Thing:
     """Return a thing of random size, a little off the middle of its cell."""
-    size = _one_of(rng, tuple(HALF))
+    size = one_of(rng, tuple(HALF))
     row, column = divmod(cell, 2)
     half = HALF[size] * float(rng.uniform(0.96, 1.04))
     shift = min(MARGIN - half, 0.05)
@@ -125,7 +140,7 @@ def _placed(rng: np.random.Generator, shape: str, colour: str, cell: int) -> Thi
 def _crowd(rng: np.random.Generator, cell: int) -> tuple[Thing, ...]:
     """Return seven to nine tiny squares on a jittered 3 x 3 grid inside a cell."""
     row, column = divmod(cell, 2)
-    colour = _one_of(rng, COLOURS)
+    colour = one_of(rng, COLOURS)
     spots = rng.permutation(9)[: int(rng.integers(7, 10))]
     shift = rng.uniform(-0.01, 0.01, (9, 2))
     return tuple(

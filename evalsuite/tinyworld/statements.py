@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evalsuite.tinyworld.questions import matching, one_of
-from evalsuite.tinyworld.scene import COLOURS, PLURALS, SHAPES, Scene
+from evalsuite.tinyworld.scene import COLOURS, PLURALS, SHAPES, Scene, matching, one_of
 
 Generator = np.random.Generator
 SIDES = ("left", "right")

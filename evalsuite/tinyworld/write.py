@@ -7,9 +7,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evalsuite.records.errors import UserError
+from evalsuite.tinyworld.captioning import (
+    write_captions,
+    write_flickr,
+    write_karpathy_coco,
+    write_karpathy_flickr,
+    write_nocaps,
+)
+from evalsuite.tinyworld.classes import write_ade20k, write_class_names, write_imagenet
 from evalsuite.tinyworld.files import tree_digest, write_json
+from evalsuite.tinyworld.instances import write_dense_images, write_instances
+from evalsuite.tinyworld.nlvr2 import write_nlvr2
 from evalsuite.tinyworld.vqa import write_vqa
-from evalsuite.tinyworld.world import World, counts_of, write_coco_images
+from evalsuite.tinyworld.world import World, coco_images, counts_of
 
 MARKER = "tinyworld.json"
 VERSION = 1  # raised when the same seed gives other files
@@ -26,25 +36,51 @@ class WorldSummary(NamedTuple):
     seconds: float
 
 
-def _images(name: str) -> Callable[[World], None]:
-    """Return what draws one folder of COCO images."""
-
-    def write(world: World) -> None:
-        write_coco_images(world, name)
-
-    return write
-
-
-# A part is a folder of the world, written as a whole.
+# A part is a file or folder of the world, and what writes it.
 PARTS: dict[str, Callable[[World], None]] = {
-    "coco/train2014": _images("train2014"),
-    "coco/val2014": _images("val2014"),
-    "coco/test2015": _images("test2015"),
+    "coco/train2014": coco_images("train2014"),
+    "coco/val2014": coco_images("val2014"),
+    "coco/test2015": coco_images("test2015"),
     "vqav2": write_vqa,
+    "coco/annotations/captions_train2014.json": lambda world: write_captions(world, "train2014"),
+    "coco/annotations/captions_val2014.json": lambda world: write_captions(world, "val2014"),
+    "karpathy/dataset_coco.json": write_karpathy_coco,
+    "flickr30k-images": write_flickr,
+    "karpathy/dataset_flickr30k.json": write_karpathy_flickr,
+    "nocaps": write_nocaps,
+    "nlvr2": write_nlvr2,
+    "imagenet/train": lambda world: write_imagenet(world, "train"),
+    "imagenet/val": lambda world: write_imagenet(world, "val"),
+    "imagenet/LOC_synset_mapping.txt": write_class_names,
+    "coco/train2017": lambda world: write_dense_images(world, "train2017"),
+    "coco/val2017": lambda world: write_dense_images(world, "val2017"),
+    "coco/annotations/instances_train2017.json": lambda world: write_instances(world, "train2017"),
+    "coco/annotations/instances_val2017.json": lambda world: write_instances(world, "val2017"),
+    "ADEChallengeData2016": write_ade20k,
 }
-# The parts that a benchmark needs.
+COCO_CAPTIONS = (
+    "coco/train2014",
+    "coco/val2014",
+    "coco/annotations/captions_train2014.json",
+    "coco/annotations/captions_val2014.json",
+    "karpathy/dataset_coco.json",
+)
+# The parts that a benchmark needs, by the names of the tasks.
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "vqa": ("coco/train2014", "coco/val2014", "coco/test2015", "vqav2"),
+    "nlvr2": ("nlvr2",),
+    "captioning": COCO_CAPTIONS,
+    "nocaps": (*COCO_CAPTIONS, "nocaps"),
+    "retrieval_coco": COCO_CAPTIONS,
+    "retrieval_flickr30k": ("flickr30k-images", "karpathy/dataset_flickr30k.json"),
+    "imagenet": ("imagenet/train", "imagenet/val", "imagenet/LOC_synset_mapping.txt"),
+    "detection": (
+        "coco/train2017",
+        "coco/val2017",
+        "coco/annotations/instances_train2017.json",
+        "coco/annotations/instances_val2017.json",
+    ),
+    "segmentation": ("ADEChallengeData2016",),
 }
 
 
@@ -73,7 +109,7 @@ def write_world(
     marker = _opened(folder, seed, size)
     written = []
     for name in wanted:
-        if name in marker["parts"] and (folder / name).is_dir():
+        if name in marker["parts"] and (folder / name).exists():
             continue
         say(f"drawing {folder / name}")
         PARTS[name](world)
@@ -126,9 +162,9 @@ def _said(settings: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in settings.items())
 
 
-def _entry(folder: Path) -> dict[str, Any]:
+def _entry(path: Path) -> dict[str, Any]:
     """Return a finished part's count and hash, leftovers of an interrupted call removed."""
-    for leftover in folder.rglob(".*.part"):
+    for leftover in (path if path.is_dir() else path.parent).rglob(".*.part"):
         leftover.unlink(missing_ok=True)
-    files, digest = tree_digest(folder)
+    files, digest = tree_digest(path)
     return {"files": files, "sha256": digest}
