@@ -57,7 +57,7 @@ def parsed_list(path: Path, content: bytes, key: str | None, expected: str) -> l
     if key is not None:
         records = value.get(key) if isinstance(value, dict) else None
     if not isinstance(records, list):
-        without = f" without a list {key!r}" if isinstance(value, dict) else ""
+        without = f" without a list {key!r}" if key and isinstance(value, dict) else ""
         raise UserError(f"{path}: holds {kind(value)}{without}; expected {expected}")
     return records
 

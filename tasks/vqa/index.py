@@ -52,7 +52,7 @@ def _folder() -> Path:
 def _read(path: Path) -> VqaReferences | None:
     """Return the saved references, or None where they are missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as saved:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             arrays = {name: saved[name] for name in ARRAYS}
             texts = {name: json.loads(saved[name].tobytes()) for name in TEXTS}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
