@@ -66,7 +66,7 @@ def make_inputs(folder: Path, seed: int) -> None:
 
 
 def _answers(generator: np.random.Generator) -> Iterator[list[str]]:
-    """Yield ten human answers again and again; a quarter are unanimous, as on the real questions."""
+    """Yield ten human answers again and again; a quarter of the questions are unanimous."""
     common = ["yes", "no", "2", "1", "3", "white"] + [f"thing {word}" for word in range(NUM_COMMON)]
     marks = [
         "{}",

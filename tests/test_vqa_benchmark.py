@@ -3,6 +3,9 @@
 import hashlib
 import json
 import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -321,6 +324,22 @@ def test_real_records_go_through_samples_and_scores(tmp_path: Path) -> None:
     assert (score.n, round(score.value, 2)) == (len(records), 51.7)
 
 
+def test_a_hundred_questions_are_scored_within_a_second(data: Path) -> None:
+    ids = [10 * number for number in range(1, 101)]
+    write(data, "val2014", [record(one, TWO_WAYS) for one in ids], [question(one) for one in ids])
+    path = results(data / "results.json", *((one, "red") for one in ids))
+    command = [sys.executable, "-m", "evalsuite", "score", "vqa", "--json"]
+    command += ["--predictions", str(path), "--data", str(data)]
+    seconds = []
+    for _ in range(2):  # the first may have to write bytecode
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert json.loads(done.stdout)["scores"][0]["name"] == "vqa_accuracy"
+    assert min(seconds) < 1.0
+
+
 @pytest.mark.skipif(CHECKOUT not in os.environ, reason=f"{CHECKOUT} names no official checkout")
 def test_official_scores_stand_beside_ours(data: Path) -> None:
     said = {10 * image + number: "red" for image in range(1, 21) for number in (0, 1)}
@@ -337,3 +356,5 @@ def test_without_a_checkout_there_are_no_official_scores(
     monkeypatch.delenv(CHECKOUT, raising=False)
     assert BENCHMARK.official_scores(data / "results.json", data, "val") is None
     assert CHECKOUT in BENCHMARK.official_hint
+    with pytest.raises(UserError, match="scores whole files"):
+        BENCHMARK.official_scores(data / "results.json", data, "minival")

@@ -192,7 +192,7 @@ class Vqa:
     def official_scores(self, predictions: Path, data: Path, split: str) -> list[Score] | None:
         """Return what the official evaluator says of a results file; None: see `official_hint`."""
         if _known(split) not in ("train", "val"):
-            return None
+            raise UserError(f"the official evaluator scores whole files, train or val, not {split}")
         return official.official_scores(predictions, data, PARTS[split][0].subset)
 
 

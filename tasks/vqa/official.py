@@ -3,7 +3,7 @@
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Sized
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
+
+from .card import annotations_path, questions_path
 
 CHECKOUT = "EVALSUITE_VQA_ORACLE"
 HINT = (
@@ -49,14 +51,16 @@ def official_evaluation(checkout: Path, data: Path, subset: str, predictions: Pa
     """Return the official evaluator after `evaluate`, its numbers not rounded.
 
     `subset` is the official name, train2014 or val2014.
+
+    Raises:
+        UserError: the folder is no checkout, or the questions file is missing.
     """
-    folder = data / "vqav2"
-    questions = folder / f"v2_OpenEnded_mscoco_{subset}_questions.json"
+    questions = data / questions_path(subset)
+    if not questions.is_file():
+        raise UserError(f"{questions}: not found; the official evaluator reads the questions too")
     with redirect_stdout(StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # utcnow(), and files that are left open
-        vqa = official_class(checkout, "VQA")(
-            str(folder / f"v2_mscoco_{subset}_annotations.json"), str(questions)
-        )
+        vqa = official_class(checkout, "VQA")(str(data / annotations_path(subset)), str(questions))
         results = vqa.loadRes(str(predictions), str(questions))
         evaluator = official_class(checkout, "VQAEval")(vqa, results, n=FULL_PRECISION)
         evaluator.evaluate()
@@ -69,19 +73,15 @@ def official_scores(predictions: Path, data: Path, subset: str) -> list[Score] |
     if not checkout:
         return None
     evaluator = official_evaluation(Path(checkout), data, subset, predictions)
-    accuracy: Mapping[str, Any] = evaluator.accuracy
-    named = {"vqa_accuracy": accuracy["overall"]}
-    named |= {f"vqa_accuracy/{key}": value for key, value in accuracy["perAnswerType"].items()}
-    named |= {
-        f"vqa_accuracy/question_type/{key}": value
-        for key, value in accuracy["perQuestionType"].items()
-    }
-    members = {"vqa_accuracy": evaluator.evalQA}
-    members |= {f"vqa_accuracy/{key}": value for key, value in evaluator.evalAnsType.items()}
-    members |= {
-        f"vqa_accuracy/question_type/{key}": value for key, value in evaluator.evalQuesType.items()
-    }
-    return [
-        Score(name=name, value=value, unit="percent", n=len(members[name]))
-        for name, value in named.items()
-    ]
+    accuracy = evaluator.accuracy
+    scores = [_score("", accuracy["overall"], evaluator.evalQA)]
+    for name, value in accuracy["perAnswerType"].items():
+        scores.append(_score(f"/{name}", value, evaluator.evalAnsType[name]))
+    for name, value in accuracy["perQuestionType"].items():
+        scores.append(_score(f"/question_type/{name}", value, evaluator.evalQuesType[name]))
+    return scores
+
+
+def _score(group: str, value: float, questions: Sized) -> Score:
+    name = f"vqa_accuracy{group}"
+    return Score(name=name, value=value, unit="percent", n=len(questions))
