@@ -1,1 +1,25 @@
-"""Fine-tune one pretrained backbone on every benchmark, and score it as the official scorers do."""
+"""Fine-tune one pretrained backbone on every benchmark, and score it as the official scorers do.
+
+The verbs of the command line are functions here, imported when they are first asked for.
+"""
+
+from importlib import import_module
+from typing import Any
+
+VERBS = {
+    "Request": "evalsuite.setting_up",
+    "ScoreRequest": "evalsuite.scoring",
+    "evaluate": "evalsuite.evaluating",
+    "finetune": "evalsuite.evaluating",
+    "load_backbone": "evalsuite.setting_up",
+    "radar": "evalsuite.report.radar",
+    "score": "evalsuite.scoring",
+}
+__all__ = list(VERBS)
+
+
+def __getattr__(name: str) -> Any:
+    """Return a verb, importing what it needs only now: `import evalsuite` must not load torch."""
+    if name not in VERBS:
+        raise AttributeError(f"module 'evalsuite' has no attribute {name!r}")
+    return getattr(import_module(VERBS[name]), name)

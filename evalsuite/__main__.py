@@ -18,9 +18,11 @@ from rich.table import Table
 from evalsuite.catalog import backbone_names, benchmark_named, benchmark_names, task_names
 from evalsuite.data.doctor import examine
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import read_json
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.markdown import score_table, terminal_table
+from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_series, run_series
 from evalsuite.scoring import (
     ScoreRequest,
     official_scores,
@@ -36,6 +38,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # an error is one line, not a box
 )
 
 Task = Annotated[str, typer.Argument(help="A benchmark; `evalsuite tasks` lists them.")]
@@ -147,7 +150,7 @@ def evaluate(
     Without --data the tiny world is drawn into data/tinyworld. The same command goes on where an
     interrupted one stopped.
     """
-    from evalsuite.evaluate import evaluate as run_it
+    from evalsuite.evaluating import evaluate as run_it
     from evalsuite.setting_up import Request
 
     report = run_it(
@@ -186,7 +189,7 @@ def finetune(
     track: Track = None,
 ) -> None:
     """Fine-tune on the training split, whatever head the weights hold; print the weights' path."""
-    from evalsuite.evaluate import finetune as run_it
+    from evalsuite.evaluating import finetune as run_it
     from evalsuite.setting_up import Request
 
     run = run_it(
@@ -270,12 +273,15 @@ def radar(
         "radar.svg"
     ),
     against: Annotated[list[str] | None, typer.Option(help="Published models.")] = None,
-    scaling: Annotated[str, typer.Option(help="paper, absolute or gap.")] = "paper",
+    scaling: Annotated[Scaling, typer.Option(help="What the rings mean.")] = "paper",
 ) -> None:
     """Draw runs against published systems, every axis with its own ticks."""
     from evalsuite.report.radar import radar as draw
 
-    draw(runs or [], against, scaling, out)
+    models = [PREVIOUS_SOTA, "BEiT-3"] if against is None else against
+    reports = [read_json(folder / "report.json") for folder in runs or ()]
+    series = [*(published_series(model) for model in models), *run_series(reports)]
+    draw(series, path=out, scaling=scaling)
     print(out)
 
 

@@ -57,6 +57,15 @@ def scorable(request: ScoreRequest) -> Scorable:
     return Scorable(benchmark, split, request.data, sets, benchmark.references(request.data, split))
 
 
+def score(request: ScoreRequest) -> list[Score]:
+    """Return the scores of a run's predictions or of a result file.
+
+    Raises:
+        UserError: a file is missing or malformed, or the ids do not match the split's.
+    """
+    return score_predictions(scorable(request))
+
+
 def score_predictions(found: Scorable, interval: bool = True) -> list[Score]:
     """Return the scores of the first set of predictions.
 

@@ -91,7 +91,7 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     task = task_named(request.task)
     weights = _weights(request)
     name = _backbone_name(request, weights)
-    recipe = task.recipe(name).with_settings(request.settings)
+    recipe = _recipe(task.recipe(name), request.settings)
     accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
     data = _data(request, accelerator)
     open_task = task.open(data, recipe, _tokenizer(name, data))
@@ -121,6 +121,44 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
         model=TaskModel(backbone, head, open_task),
         train_index=open_index(task.benchmark, data, train_split) if trains else None,
     )
+
+
+def load_backbone(weights: str, *, image_size: int | None = None) -> Backbone:
+    """Return the backbone of a weights file (a path, a URL or a released file's name).
+
+    Args:
+        image_size: pixels per side; the positions are interpolated where it is not the file's.
+
+    Raises:
+        UserError: the file is not there, not to be trusted, or of no known backbone.
+    """
+    path = local_file(weights)
+    state = read_checkpoint(path)
+    found = recognise(state, str(path))
+    if found.backbone is None:
+        raise UserError(f"{path}: a BEiT-3 of no known size")
+    size = image_size or found.image_size
+    backbone = beit3(found.backbone, image_size=size, final_norm=found.final_norm, seed=None)
+    load_weights(backbone, None, state, source=str(path))
+    return backbone
+
+
+def _recipe(published: Recipe, settings: tuple[str, ...]) -> Recipe:
+    """Return the recipe with a person's settings.
+
+    The rate belongs to the batch: where only the batch is changed, the rate follows linearly
+    (Goyal et al. 2017, arXiv:1706.02677), and that is said.
+    """
+    recipe = published.with_settings(settings)
+    if recipe.batch_size == published.batch_size:
+        return recipe
+    changed = f"batch_size {recipe.batch_size} is not the recipe's {published.batch_size}"
+    if any(setting.startswith("lr=") for setting in settings):
+        say(f"{changed}: scores may differ from those of the recipe")
+        return recipe
+    lr = published.lr * recipe.batch_size / published.batch_size
+    say(f"{changed}: lr follows, {lr:.3g} instead of {published.lr:.3g}; --set lr=... to choose")
+    return replace(recipe, lr=lr)
 
 
 def _weights(request: Request) -> Weights:

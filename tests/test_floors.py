@@ -19,7 +19,7 @@ FLOORS = (
     {"engine", "report", "tasks"},
     {"catalog"},
     {"scoring", "setting_up"},
-    {"evaluate"},
+    {"evaluating"},
     {"", "__main__"},
 )
 # The command line and `import evalsuite` start without torch: verbs are imported when called.

@@ -13,7 +13,7 @@ import torch
 from jsonschema import Draft202012Validator
 
 from evalsuite.backbones.checkpoint import read_checkpoint
-from evalsuite.evaluate import evaluate, finetune
+from evalsuite.evaluating import evaluate, finetune
 from evalsuite.records.journal import read_journals
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run

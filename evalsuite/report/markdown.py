@@ -8,6 +8,8 @@ from rich.table import Table
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 
+TERMINAL_ROWS = 12  # all of COCO's box or mask figures; the breakdowns are in report.md
+
 
 def markdown(report: Report) -> str:
     """Return report.md: scores, baselines, verdict, how it was obtained."""
@@ -31,9 +33,12 @@ def markdown(report: Report) -> str:
 
 
 def terminal_table(report: Report) -> Table:
-    """Return the scores and, dimmed, the baselines as a table for a terminal."""
+    """Return the first scores and, dimmed, the baselines as a table for a terminal."""
     title = f"{report.title}, {report.split}: {report.backbone}"
-    return score_table(title, report.scores, report.baselines)
+    table = score_table(title, report.scores[:TERMINAL_ROWS], report.baselines)
+    left = len(report.scores) - TERMINAL_ROWS
+    table.caption = f"{left} more in report.md" if left > 0 else None
+    return table
 
 
 def score_table(title: str, scores: Sequence[Score], dimmed: Sequence[Score] = ()) -> Table:
