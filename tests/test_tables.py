@@ -1,0 +1,231 @@
+"""Tables of papers: the paper's own cells, honest gaps, and no ranking of unlike rows."""
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from evalsuite.records.board import FOLDER
+from evalsuite.records.errors import UserError
+from evalsuite.report.table_data import Cell, Table, filled
+from evalsuite.report.table_definition import definitions, table_names
+from evalsuite.report.tables import table
+
+COLLECTION = Path(__file__).parents[2] / "shared" / "published" / "beit3_paper.yaml"
+TEX = shutil.which("tectonic") or shutil.which("pdflatex")
+
+
+def report(task: str, split: str, name: str, value: float, **changed: Any) -> dict[str, Any]:
+    score = {"name": name, "value": value, "unit": "percent", "n": 100, "interval": None}
+    facts: dict[str, Any] = {"task": task, "split": split, "backbone": "beit3_base", "limit": None}
+    facts |= {"weights": {}, "data": {"name": None}, "scores": [score | {"direction": "higher"}]}
+    return facts | changed
+
+
+def cells_of(name: str) -> dict[tuple[str, str], str]:
+    """Return the values of a printed CSV by model and column; empty cells and facts left out."""
+    rows = list(csv.DictReader(io.StringIO(table(name, format="csv"))))
+    first = "benchmark" if "benchmark" in rows[0] else "model"
+    return {
+        (row[first], column): value
+        for row in rows
+        for column, value in row.items()
+        if column not in (first, "group", "data", "pixels") and not value.startswith("n/a: ")
+    }
+
+
+def cell(printed: Table, label: str, column: str) -> Cell:
+    (line,) = (line for line in printed.lines if line.label == label)
+    titles = [f"{column.group} {column.title}".strip() for column in printed.columns]
+    return line.cells[titles.index(column)]
+
+
+NAMES = {
+    ("VQAv2", "VQA accuracy"): "VQAv2 {split}",
+    ("NLVR2", "accuracy"): "NLVR2 {split}",
+    ("COCO captioning", "BLEU@4"): "COCO captioning BLEU-4",
+    ("COCO captioning", "METEOR"): "COCO captioning METEOR",
+    ("COCO captioning", "CIDEr"): "COCO captioning CIDEr",
+    ("COCO captioning", "SPICE"): "COCO captioning SPICE",
+    ("COCO detection", "box AP"): "COCO test-dev box AP",
+    ("COCO instance segmentation", "mask AP"): "COCO test-dev mask AP",
+    ("ADE20K", "mIoU (single-scale)"): "ADE20K val mIoU, single-scale",
+    ("ADE20K", "mIoU (multi-scale)"): "ADE20K val mIoU, multi-scale",
+    ("ImageNet-1K", "top-1 accuracy"): "ImageNet-1K val top-1",
+}
+DIRECTIONS = {"I2T": "image→text", "T2I": "text→image"}
+
+
+def collected(number: int) -> list[dict[str, Any]]:
+    rows = yaml.load(COLLECTION.read_text(), yaml.CSafeLoader)
+    return [row for row in rows if re.match(rf"arXiv:2208.10442 Table {number}\b", row["source"])]
+
+
+def title(row: dict[str, Any]) -> str:
+    """Return our column of a row of the collection."""
+    benchmark, metric = row["benchmark"], row["metric"]
+    if benchmark.endswith("retrieval"):
+        direction, recall = metric.split()
+        name = benchmark.removesuffix(" retrieval").replace("Flickr30k", "Flickr30K")
+        return f"{name} {DIRECTIONS[direction]} {recall}"
+    return NAMES[benchmark, metric].format(split=row["split"])
+
+
+@pytest.mark.skipif(not COLLECTION.is_file(), reason="the collection is not beside this checkout")
+@pytest.mark.parametrize("number", [4, 5, 6, 7, 8, 9])
+def test_beit3_tables_equal_the_collection_cell_by_cell(number: int) -> None:
+    theirs = {(row["model"], title(row)): str(row["value"]) for row in collected(number)}
+    assert cells_of(f"beit3/{number}") == theirs
+
+
+@pytest.mark.skipif(not COLLECTION.is_file(), reason="the collection is not beside this checkout")
+def test_beit3_table_1_equals_the_collection_cell_by_cell() -> None:
+    theirs, printed = collected(1), table("beit3/1", format="csv")
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert len(theirs) == 2 * len(rows) == 20
+    for row, before, best in zip(rows, theirs[::2], theirs[1::2], strict=True):
+        assert row["previous SOTA"] == f"{before['value']} ({before['model']})"
+        assert row["BEiT-3"] == str(best["value"])
+
+
+def test_known_cells_of_the_papers_stand_where_the_papers_have_them() -> None:
+    four = cells_of("beit3/4")  # arXiv:2208.10442 Table 4
+    assert four["BEiT-3", "VQAv2 test-std"] == "84.03"
+    assert four["CoCa", "COCO captioning CIDEr"] == "143.6"
+    flamingo = cells_of("flamingo/1")  # arXiv:2204.14198 Table 1
+    assert flamingo["Flamingo-80B, 32 shots", "VQAv2"] == "67.6"
+    blip = cells_of("blip/5")  # arXiv:2201.12086 Table 5
+    assert blip["BLIP ViT-L 129M", "COCO image→text R@1"] == "82.4"
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_no_cell_is_blank_and_every_gap_has_a_reason(name: str) -> None:
+    printed = filled(name)
+    assert printed.sources
+    for line in printed.lines:
+        assert any(one.text for one in line.cells), line.label
+        assert all(one.text or one.note for one in line.cells)
+        assert all(line.facts)
+    assert not re.search(r"\| +\|", table(name))
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_every_citation_has_a_bibtex_entry(name: str) -> None:
+    known = set(re.findall(r"^@\w+\{(\w+),", (files(FOLDER) / "sources.bib").read_text(), re.M))
+    cited = re.findall(r"\\cite\{([\w,]+)\}", table(name, format="latex"))
+    assert cited
+    assert {key for keys in cited for key in keys.split(",")} <= known
+
+
+def test_rows_of_unlike_protocol_are_never_ranked_together() -> None:
+    five = filled("beit3/5")
+    recall = "COCO image→text R@1"
+    assert cell(five, "BLIP", recall).rank == 1  # best of the re-ranked
+    assert cell(five, "VinVL", recall).rank == 1  # best of the fusion encoders
+    assert cell(five, "BEiT-3", recall).rank == 1
+    assert cell(five, "Florence", recall).rank == 2
+    lemon = filled("coca/captioning")
+    assert cell(lemon, "LEMON (SCST)", "COCO captioning CIDEr").rank == 0  # CIDEr-optimised, alone
+    flamingo = filled("flamingo/1")
+    assert cell(flamingo, "Flamingo-80B, 4 shots", "VQAv2").rank == 1
+
+
+def test_rows_of_unlike_resolution_are_never_ranked_together() -> None:
+    eight = filled("beit3/8")
+    scale = "ADE20K val mIoU, multi-scale"
+    assert cell(eight, "SeMask", scale).rank == 1  # of the two at 640
+    assert cell(eight, "FD-SwinV2-G", scale).rank == 2  # of those at 896
+    assert cell(eight, "Mask DINO", scale).rank == 0  # 60.8 at a size that is not stated
+
+
+def test_a_run_is_a_row_with_its_verdict() -> None:
+    weights = {"origin": "beit3_base_patch16_480_vqa.pth"}
+    recipe = {"image_size": 480}
+    run = report("vqa", "test-dev", "vqa_accuracy", 77.65, weights=weights, recipe=recipe)
+    mine = cell(filled("beit3/4", [run]), "beit3_base (this suite)", "VQAv2 test-dev")
+    assert mine.text == "77.65"
+    assert mine.note.startswith("as published: published 77.65")
+
+
+def test_a_tiny_world_run_is_printed_and_never_ranked() -> None:
+    run = report("vqa", "val", "vqa_accuracy", 99.9, data={"name": "tinyworld"})
+    run["scores"][0]["interval"] = [99.0, 100.0]
+    printed = filled("beit3/4", [run])
+    mine = cell(printed, "beit3_base (this suite)", "VQAv2 test-dev")
+    assert (mine.text, mine.rank) == ("99.90 [99.00, 100.00]", 0)
+    assert mine.note.startswith("measured on val; not comparable: measured on the drawn tiny world")
+    assert cell(printed, "beit3_base (this suite)", "NLVR2 dev").note == "not measured by this run"
+    assert cell(printed, "BEiT-3", "VQAv2 test-dev").rank == 1
+
+
+def test_a_run_on_official_data_is_ranked_among_its_like() -> None:
+    run = report("nlvr2", "dev", "accuracy", 95.0)
+    printed = filled("beit3/4", [run])
+    assert cell(printed, "beit3_base (this suite)", "NLVR2 dev").rank == 1
+    assert cell(printed, "BEiT-3", "NLVR2 dev").rank == 2
+    half = filled("beit3/4", [report("nlvr2", "dev", "accuracy", 95.0, limit=100)])
+    assert cell(half, "beit3_base (this suite)", "NLVR2 dev").rank == 0
+
+
+def test_a_fine_tuned_run_stays_out_of_a_zero_shot_table() -> None:
+    run = report("retrieval_flickr30k", "test", "tr_at_1", 96.0)
+    line = filled("beit3/6", [run]).lines[-1]
+    assert not any(one.text for one in line.cells)
+    assert filled("beit3/5", [run]).lines[-1].cells[6].text == "96.00"
+
+
+def test_markdown_marks_rank_and_reason() -> None:
+    text = table("beit3/6")
+    assert "| BEiT-3 | **94.9** |" in text
+    assert "| CoCa | <ins>92.5</ins> |" in text
+    assert "n/a<sup>1</sup>" in text
+    assert "<sup>1</sup> the paper's table prints no value" in text
+    assert "Values from `wang2022beit3 Table 6`." in text
+
+
+def test_latex_has_booktabs_citations_and_as_many_columns_as_it_says() -> None:
+    text = table("beit3/5", format="latex")
+    for part in (r"\toprule", r"\midrule", r"\bottomrule", r"Florence~\cite{yuan2021florence}"):
+        assert part in text
+    assert r"\cmidrule(lr){3-5}" in text
+    assert r"\textbf{84.8}" in text and r"\underline{81.8}" in text
+    columns = re.findall(r"\\begin\{tabular\}\{(\w+)\}", text)[0]
+    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert {line.count("&") + 1 for line in body} == {len(columns)}
+    assert "→" not in text
+
+
+def test_every_definition_names_a_model_and_a_column_that_the_boards_have() -> None:
+    for name, definition in definitions().items():
+        for index, _ in enumerate(definition.columns):
+            assert any(line.cells[index].text for line in filled(name).lines), (name, index)
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(UserError, match=r"no table 'beit3/12'; there are .*beit3/4"):
+        table("beit3/12")
+    with pytest.raises(UserError, match=r"no format 'html'; there are md, csv, latex"):
+        table("beit3/4", format="html")  # type: ignore[arg-type]
+
+
+def test_tables_load_without_torch() -> None:
+    code = "import sys, evalsuite.report.tables; print({'torch', 'matplotlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(TEX is None, reason="neither tectonic nor pdflatex is installed")
+def test_every_table_compiles(tmp_path: Path) -> None:
+    body = "\n".join(table(name, format="latex") + r"\clearpage" for name in table_names())
+    head = "\\documentclass{article}\n\\usepackage{booktabs,graphicx}\n\\begin{document}\n"
+    (tmp_path / "tables.tex").write_text(head + body + "\n\\end{document}\n")
+    subprocess.run([str(TEX), "tables.tex"], cwd=tmp_path, check=True, capture_output=True)
