@@ -1,0 +1,192 @@
+"""Result files of image classification: logits (.npz) or the five best classes (.json, .csv).
+
+Logits: arrays `names` (N, text) and `logits` (N x classes, floating point).
+Best classes: a JSON object {image name: [class, ...]} or a CSV file with a line
+`image name,class,...` an image; best first, five of them (or all, where there are fewer). A class
+is its wnid or its number in the sorted wnids. An image's name is its file name, with or without
+`.JPEG`. A journal holds what the JSON file holds.
+"""
+
+import csv
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from evalsuite.metrics.classification import TOP, Answers, answers_of_classes, answers_of_logits
+from evalsuite.records.errors import UserError
+
+Classes = list[int | str]
+
+
+class Labels(NamedTuple):
+    """The true classes of a split: image names and class numbers go together.
+
+    `wnids` are all classes in order of their numbers; `real` the ReaL classes of each image, None
+    where that file is not there.
+    """
+
+    names: list[str]
+    labels: NDArray[np.int64]
+    wnids: list[str]
+    real: list[list[int]] | None
+
+
+class Logits(Mapping[str, NDArray[Any]]):
+    """The logits of a result file; as a mapping, the row of each image by its name."""
+
+    def __init__(self, source: str, names: Sequence[str], logits_NC: NDArray[Any]) -> None:
+        self.source, self.logits_NC = source, logits_NC
+        if logits_NC.ndim != 2 or logits_NC.dtype.kind != "f" or len(names) != len(logits_NC):
+            raise UserError(
+                f"{source}: {len(names)} names for logits of shape {logits_NC.shape} and type "
+                f"{logits_NC.dtype}; expected one row of floating-point numbers a name"
+            )
+        self.places = {stem(name): place for place, name in enumerate(names)}
+        _refuse_repeated(source, names)
+        # A sum is finite only where all its numbers are; no second array of the logits' size.
+        bad = np.flatnonzero(~np.isfinite(logits_NC.sum(1, dtype=np.float64)))
+        if bad.size:
+            first = names[int(bad[0])]
+            raise UserError(f"{source}: a logit of {first} is not finite; {bad.size} such image(s)")
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        row: NDArray[Any] = self.logits_NC[self.places[stem(name)]]
+        return row
+
+
+def read_classification(path: Path) -> Mapping[str, Any]:
+    """Return the logits, or the best classes by image name, of a result file.
+
+    Raises:
+        UserError: the file is missing, truncated, of another form, or names an image twice.
+    """
+    try:
+        if path.suffix == ".npz":
+            return _read_logits(path)
+        rows = _read_json(path) if path.suffix == ".json" else _read_csv(path)
+    except OSError as error:
+        raise UserError(f"{path}: classification results cannot be read: {error}") from None
+    _refuse_repeated(str(path), [name for name, _ in rows])
+    return {stem(name): classes for name, classes in rows}
+
+
+def write_classification(predictions: Mapping[Any, Any], path: Path) -> None:
+    """Write the best classes as JSON, logits as an archive."""
+    if isinstance(predictions, Logits):
+        with path.open("wb") as file:
+            np.savez(file, names=np.array(list(predictions)), logits=predictions.logits_NC)
+        return
+    path.write_text(json.dumps({stem(str(name)): list(row) for name, row in predictions.items()}))
+
+
+def answers_of(predictions: Mapping[Any, Any], truth: Labels) -> Answers:
+    """Return the answers of logits, or of best classes by image name, in the truth's order.
+
+    Raises:
+        UserError: names differ from the truth's, or a class is unknown, repeated or missing.
+    """
+    if isinstance(predictions, Logits):
+        _refuse_other_names(predictions.source, predictions.places, truth.names)
+        if predictions.logits_NC.shape[1] != len(truth.wnids):
+            found, expected = predictions.logits_NC.shape[1], len(truth.wnids)
+            raise UserError(f"{predictions.source}: logits of {found} classes; expected {expected}")
+        places = np.array([predictions.places[name] for name in truth.names], dtype=np.int64)
+        if (places == np.arange(places.size)).all():
+            return answers_of_logits(predictions.logits_NC, truth.labels)
+        in_file = np.empty_like(truth.labels)
+        in_file[places] = truth.labels
+        answers = answers_of_logits(predictions.logits_NC, in_file)
+        return Answers(answers.ranks[places], answers.best[places])
+    _refuse_other_names("predictions", predictions, truth.names)
+    return answers_of_classes(_numbers(predictions, truth), truth.labels)
+
+
+def stem(name: str) -> str:
+    """Return an image's name without folder and `.JPEG`."""
+    return name.rsplit("/", 1)[-1].removesuffix(".JPEG")
+
+
+def _read_logits(path: Path) -> Logits:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            missing = [name for name in ("names", "logits") if name not in archive.files]
+            if not missing:
+                return Logits(str(path), archive["names"].astype(str).tolist(), archive["logits"])
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise UserError(f"{path}: not a whole .npz archive (truncated?): {error}") from None
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{path}: not an .npz archive of plain arrays: {error}") from None
+    raise UserError(f"{path}: has no array {missing[0]!r}; expected names and logits")
+
+
+def _read_json(path: Path) -> list[tuple[str, Classes]]:
+    try:
+        # Pairs, not a dictionary: that would keep the last of two equal names silently.
+        pairs = json.loads(path.read_bytes(), object_pairs_hook=list)
+        return msgspec.convert(pairs, list[tuple[str, Classes]])
+    except (ValueError, msgspec.ValidationError) as error:
+        raise UserError(
+            f"{path}: not a JSON object of class lists by image name: {error}"
+        ) from None
+
+
+def _read_csv(path: Path) -> list[tuple[str, Classes]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a CSV file of image names and classes: {error}") from None
+    return [(row[0], [int(cell) if cell.isdigit() else cell for cell in row[1:]]) for row in rows]
+
+
+def _numbers(predictions: Mapping[str, Sequence[int | str]], truth: Labels) -> NDArray[np.int64]:
+    """Return the first five classes of each image as numbers, in the truth's order."""
+    most = min(TOP, len(truth.wnids))
+    number_of: dict[int | str, int] = {wnid: place for place, wnid in enumerate(truth.wnids)}
+    number_of.update({place: place for place in range(len(truth.wnids))})
+    rows, bad = [], []
+    for name in truth.names:
+        numbers = [number_of.get(cell, -1) for cell in predictions[name][:most]]
+        rows.append(numbers)
+        if len(numbers) < most or -1 in numbers or len(set(numbers)) < most:
+            bad.append(name)
+    if bad:
+        raise UserError(
+            f"predictions: {bad[0]} has {list(predictions[bad[0]])}; expected {most} different "
+            f"classes, best first, as wnids or numbers below {len(truth.wnids)}; "
+            f"{len(bad)} such image(s)"
+        )
+    return np.array(rows, dtype=np.int64).reshape(-1, most)
+
+
+def _refuse_other_names(source: str, found: Mapping[str, Any], expected: Sequence[str]) -> None:
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise UserError(f"{source}: image {missing[0]} is missing; {len(missing)} such image(s)")
+    known = set(expected)
+    extra = [name for name in found if name not in known]
+    if extra:
+        raise UserError(
+            f"{source}: image {extra[0]} is not in the split; {len(extra)} such image(s)"
+        )
+
+
+def _refuse_repeated(source: str, names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    again = [name for name in map(stem, names) if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+    if again:
+        raise UserError(f"{source}: image {again[0]} comes again; {len(again)} such line(s)")
