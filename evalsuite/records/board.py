@@ -28,6 +28,7 @@ class Entry:
     model: str
     metric: str
     printed: str
+    value: float | None
     split: str
     protocol: str
     variant: str
@@ -43,14 +44,6 @@ class Entry:
     confidence: str
     conflicting: bool
     note: str
-
-    @property
-    def value(self) -> float | None:
-        """The number, None where the entry is a fact and not a score."""
-        try:
-            return float(self.printed)
-        except ValueError:
-            return None
 
     @property
     def rounding(self) -> float:
@@ -120,6 +113,11 @@ def metric_facts(metric: str) -> Mapping[str, Any]:
 def _entry(board: str, row: dict[str, str]) -> Entry:
     """Return the entry of a CSV row."""
     values: dict[str, Any] = {**row, "board": board, "printed": row["value"]}
+    values["value"] = None if _unit(row["metric"]) == "text" else float(row["value"])
     values["resolution"] = int(row["resolution"]) if row["resolution"] else None
     values["conflicting"] = row["conflicting"] == "yes"
     return Entry(**{field.name: values[field.name] for field in fields(Entry)})
+
+
+def _unit(metric: str) -> str:
+    return str(metric_facts(metric)["unit"])

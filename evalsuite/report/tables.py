@@ -108,19 +108,20 @@ def _latex(table: Table) -> str:
     ]
     return "\n".join(
         [
-            r"% needs \usepackage{booktabs,graphicx} and \bibliography{sources}",
+            r"% needs \usepackage{booktabs,adjustbox} and \bibliography{sources}",
             r"\begin{table}[t]",
             r"\centering",
             rf"\caption{{{caption}}}",
             rf"\label{{tab:{table.name.replace('/', '-').replace('_', '-')}}}",
-            r"\resizebox{\linewidth}{!}{%",
+            r"\begin{adjustbox}{max width=\linewidth}",
             rf"\begin{{tabular}}{{{'l' * left}{'r' * (len(header) - left)}}}",
             r"\toprule",
             *heads,
             r"\midrule",
             *body,
             r"\bottomrule",
-            r"\end{tabular}}",
+            r"\end{tabular}",
+            r"\end{adjustbox}",
             *([r"\par\smallskip\raggedright\footnotesize", r"\quad ".join(below)] if below else []),
             r"\end{table}",
             "",
