@@ -49,6 +49,12 @@ task-named:
 radar: $(READY) ## draw the published radar as radar.svg, with your runs: [RUNS="runs/..."]
 	$(EVALSUITE) radar $(RUNS) -o radar.svg
 
+.PHONY: tables
+tables: $(READY) ## write every paper table as Markdown and LaTeX below tables/, with your runs: [RUNS="runs/..."]
+	@for name in $$($(EVALSUITE) table); do mkdir -p tables/$$(dirname $$name); \
+	    $(EVALSUITE) table $$name $(RUNS) > tables/$$name.md; \
+	    $(EVALSUITE) table $$name $(RUNS) --format latex > tables/$$name.tex; done; ls -d tables/*
+
 .PHONY: bench
 bench: $(READY) ## speed and memory against the official engines
 	$(BIN)/python -m benchmarks

@@ -23,6 +23,8 @@ from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.markdown import score_table, terminal_table
 from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_series, run_series
+from evalsuite.report.tables import Format, table_names
+from evalsuite.report.tables import table as paper_table
 from evalsuite.scoring import (
     ScoreRequest,
     official_scores,
@@ -264,6 +266,21 @@ def tinyworld(
     """Draw the tiny world in every benchmark's official layout."""
     summary = write_world(folder, seed=seed, size=size, say=_say)
     print(f"{summary.folder}: {summary.files:,} files")
+
+
+@app.command()
+def table(
+    name: Annotated[
+        str | None, typer.Argument(help="As beit3/4; the list where not given.")
+    ] = None,
+    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders.")] = None,
+    table_format: Annotated[Format, typer.Option("--format", help="How to print it.")] = "md",
+) -> None:
+    """Print a paper's table, published rows beside yours."""
+    if name is None:
+        print("\n".join(table_names()))
+        return
+    print(paper_table(name, [read_json(run / "report.json") for run in runs or ()], table_format))
 
 
 @app.command()

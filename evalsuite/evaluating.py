@@ -49,6 +49,7 @@ def evaluate(request: Request) -> Report | None:
     )
     meter = predict(predicting, _loaded(work, run), run, work.accelerator)
     work.accelerator.wait_for_everyone()
+    work.accelerator.end_training()  # scoring needs no process group, and must not keep one waiting
     if not work.accelerator.is_main_process:
         return None
     note_phase(run, f"predict {split}", meter)
@@ -64,6 +65,7 @@ def finetune(request: Request) -> Run:
     work = set_up(request, always_trains=True)
     run = _run(work, request)
     _tune(work, run, request)
+    work.accelerator.end_training()
     return run
 
 
@@ -126,7 +128,6 @@ def _tune(work: Work, run: Run, request: Request) -> None:
     if request.track is not None:
         accelerator.init_trackers(run.folder.name, config=_flat(work.recipe.to_json()))
     meter = finetune_model(tuning, work.model, accelerator)
-    accelerator.end_training()
     if accelerator.is_main_process:
         run.checkpoints.mkdir(exist_ok=True)
         state = official_state(work.model.backbone, work.model.head)

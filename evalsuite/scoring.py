@@ -1,7 +1,7 @@
 """The verb `score`: saved predictions in, official scores out; needs no weights and no torch."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -195,5 +195,4 @@ def judged(report: Report) -> dict[str, Any]:
         reason = f"the ground truth of {report.split} is held back: submit {report.submission}"
         return {"verdict": {"status": "not comparable", "reason": reason}}
     result = verdict(report.scores[0], Conditions.of(report.to_json()))
-    expected = None if result.expected is None else asdict(result.expected)
-    return {"expected": expected, "verdict": {"status": result.status, "reason": result.reason}}
+    return {"expected": result.expected_json(), "verdict": result.to_json()}

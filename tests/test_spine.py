@@ -148,3 +148,30 @@ def test_killed_at_any_point_and_repeated_it_gives_the_same_report(
         reports.append(kept(Report.from_json(json.loads((run.folder / "report.json").read_text()))))
     assert reports[0] == reports[1]
     assert len(run.facts["sessions"]) == 4
+
+
+@pytest.mark.slow
+def test_two_processes_train_to_the_same_scores_as_one(world: Path, tmp_path: Path) -> None:
+    words = ["finetune", "vqa", "--data", str(world), "--device", "cpu"]
+    for setting in SETTINGS:
+        words += ["--set", setting]
+    single = [sys.executable, "-m", "evalsuite"]
+    double = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    double += ["--master_port=29477", "-m", "evalsuite"]
+    states = []
+    for launcher, runs in ((single, tmp_path / "one"), (double, tmp_path / "two")):
+        command = [*launcher, *words, "--runs", str(runs)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        states.append(read_checkpoint(Run.open(next(runs.iterdir())).weights))
+    for name, tensor in states[0].items():
+        assert torch.allclose(tensor, states[1][name], atol=1e-4), name
+
+
+def test_a_tracker_gets_the_loss(world: Path, tmp_path: Path) -> None:
+    settings = ("epochs=1", "batch_size=16", "min_answer_count=2")
+    run = finetune(
+        Request(task="vqa", data=world, runs=tmp_path, settings=settings, track="tensorboard")
+    )
+    assert any(path.name.startswith("events.out") for path in tmp_path.rglob("*"))
+    assert run.weights.is_file()
