@@ -102,7 +102,7 @@ def _ground(scene: Scene) -> str:
     return scene.ground
 
 
-# Shares favour what a tiny model learns from scratch in minutes: colour, shape, counting, existence.
+# Shares favour what a tiny model learns in minutes: colour, shape, counting, existence.
 # "Where" and sizes stay near chance for 110 thousand samples and keep the world from saturating.
 # Openings are among VQAv2's 65 question types.
 KINDS: dict[str, Kind] = {
