@@ -266,6 +266,24 @@ def test_interval_holds_the_value_and_shrinks_with_more_images(tmp_path: Path) -
     assert 2 < widths[0] / widths[1] < 8  # four times, by the square root of 16
 
 
+def test_equal_detections_differ_by_nothing_and_better_ones_by_a_positive_interval(
+    tmp_path: Path,
+) -> None:
+    box = [0.0, 0.0, 20.0, 20.0]
+    truth = world(tmp_path, [annotation(n, n, 1, box) for n in range(1, 61)], 60)
+    good = coco_ap.evaluate(
+        results(tmp_path, [detection(n, 1, box, 0.5) for n in range(1, 61)]), truth, "box"
+    )
+    half = coco_ap.evaluate(
+        results(tmp_path, [detection(n, 1, box, 0.5) for n in range(1, 31)]), truth, "box"
+    )
+    same = coco_ap.paired_ap(good, good, truth, "box")
+    assert (same.value, same.interval) == (0.0, (0.0, 0.0))
+    better = coco_ap.paired_ap(good, half, truth, "box")
+    assert better.interval is not None
+    assert 0 < better.interval[0] < better.value < better.interval[1]
+
+
 def test_journal_records_and_written_files_hold_the_same_detections(tmp_path: Path) -> None:
     records = [
         detection(2, 1, [0.0, 0.0, 10.0, 10.0], 0.5),

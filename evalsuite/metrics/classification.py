@@ -72,9 +72,9 @@ def paired_top_1(first: Answers, second: Answers) -> Score:
     """Return the top-1 accuracy of `first` minus that of `second` in points, image by image."""
     difference = 100.0 * ((first.ranks < 1).astype(np.int64) - (second.ranks < 1))
     return Score(
-        name="top_1 difference",
+        name="top_1/difference",
         value=float(difference.mean()),
-        unit="points",
+        unit="percentage points",
         n=difference.size,
         interval=mean_interval(difference),
     )

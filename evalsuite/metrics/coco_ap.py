@@ -147,6 +147,23 @@ def ap_scores(evaluated: Evaluated, truth: Truth, kind: Kind, *, interval: bool)
     return scores
 
 
+def paired_ap(first: Evaluated, second: Evaluated, truth: Truth, kind: Kind) -> Score:
+    """Return the AP of `first` minus that of `second` in points, with the jackknife's interval."""
+    values = [100 * _mean(_entries(evaluated, FIGURES[0])) for evaluated in (first, second)]
+    left_out = [left_out_figures(evaluated, truth) for evaluated in (first, second)]
+    bounds = None
+    if left_out[0] is not None and left_out[1] is not None:
+        without = left_out[0]["ap"] - left_out[1]["ap"]
+        bounds = jackknife_bounds(values[0] - values[1], without, low=-100.0)
+    return Score(
+        name=f"{kind}_ap/difference",
+        value=values[0] - values[1],
+        unit="percentage points",
+        n=truth.image_ids.size,
+        interval=bounds,
+    )
+
+
 def class_ap(evaluated: Evaluated, truth: Truth, kind: Kind) -> list[Score]:
     """Return AP in percent of every class that has ground truth, named `box_ap/<class>`."""
     scores = []
@@ -184,7 +201,7 @@ def jackknife_bounds(
 
     None where the figure does not exist (no ground truth of that size).
     """
-    if value < 0 or (left_out < low).any():
+    if value < low or (left_out < low).any():
         return None
     spread = float(((left_out - left_out.mean()) ** 2).sum())
     reach = STUDENT_95 * math.sqrt(spread * (NUM_GROUPS - 1) / NUM_GROUPS)

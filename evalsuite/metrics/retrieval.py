@@ -11,6 +11,7 @@ from evalsuite.metrics.bootstrap import NUM_RESAMPLES, bounds
 from evalsuite.records.score import Score
 
 AT = (1, 5, 10)
+NAMES = (*(f"{way}_at_{at}" for way in ("tr", "ir") for at in AT), "mean_recall", "mean_r_at_1")
 TOP = 10  # ranks from here on are all written as 10: no recall looks further
 BLOCK = 256  # images at a time: 26 MB of scores at 25,000 texts, large enough for BLAS
 FOLD_IMAGES = 1000  # of COCO's 1K protocol: five folds of a thousand images (arXiv:1412.2306)
@@ -76,7 +77,7 @@ def ranks_of_scores(scores_IT: NDArray[np.float32], image_of_text: NDArray[np.in
 
 
 def recall_scores(ranks: Ranks, image_of_text: NDArray[np.int64], *, interval: bool) -> list[Score]:
-    """Return `tr_at_1` ... `ir_at_10` and `mean_recall` in percent.
+    """Return `tr_at_1` ... `ir_at_10`, their mean `mean_recall`, and `mean_r_at_1`, in percent.
 
     `tr` finds a text for an image (any of its texts counts), `ir` the image of a text. Intervals
     resample images together with their texts, since the texts of an image are hit or missed alike.
@@ -84,7 +85,6 @@ def recall_scores(ranks: Ranks, image_of_text: NDArray[np.int64], *, interval: b
     hits = _hits_by_image(ranks, image_of_text)
     values = _recalls(hits.sum(0)[None])[0]
     resampled = _resampled(hits) if interval else None
-    names = [f"{way}_at_{at}" for way in ("tr", "ir") for at in AT] + ["mean_recall"]
     num_images, num_texts = ranks.image_to_text.size, ranks.text_to_image.size
     return [
         Score(
@@ -94,19 +94,19 @@ def recall_scores(ranks: Ranks, image_of_text: NDArray[np.int64], *, interval: b
             n=num_texts if name.startswith("ir") else num_images,
             interval=None if resampled is None else bounds(resampled[:, place]),
         )
-        for place, name in enumerate(names)
+        for place, name in enumerate(NAMES)
     ]
 
 
 def paired_recall(first: Ranks, second: Ranks, image_of_text: NDArray[np.int64]) -> Score:
-    """Return the mean recall of `first` minus that of `second`; both resampled alike."""
+    """Return the `tr_at_1` of `first` minus that of `second` in points; both resampled alike."""
     both = [_hits_by_image(ranks, image_of_text) for ranks in (first, second)]
-    values = [_recalls(hits.sum(0)[None])[0, -1] for hits in both]
-    resampled = [_resampled(hits)[:, -1] for hits in both]
+    values = [_recalls(hits.sum(0)[None])[0, 0] for hits in both]
+    resampled = [_resampled(hits)[:, 0] for hits in both]
     return Score(
-        name="mean_recall difference",
+        name="tr_at_1/difference",
         value=float(values[0] - values[1]),
-        unit="points",
+        unit="percentage points",
         n=first.image_to_text.size,
         interval=bounds(resampled[0] - resampled[1]),
     )
@@ -150,10 +150,10 @@ def chance_recall(image_of_text: NDArray[np.int64]) -> list[Score]:
         values.append(100 * float((1 - missed.prod(1)).mean()))
     values += [100 * min(1.0, at / num_images) for at in AT]
     values.append(sum(values) / len(values))
-    names = [f"{way}_at_{at}" for way in ("tr", "ir") for at in AT] + ["mean_recall"]
+    values.append((values[0] + values[len(AT)]) / 2)
     return [
-        Score(name=f"{name}/chance", value=value, unit="percent", n=num_images)
-        for name, value in zip(names, values, strict=True)
+        Score(name=f"chance/{name}", value=value, unit="percent", n=num_images)
+        for name, value in zip(NAMES, values, strict=True)
     ]
 
 
@@ -170,14 +170,15 @@ def _hits_by_image(ranks: Ranks, image_of_text: NDArray[np.int64]) -> NDArray[np
 
 
 def _recalls(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the six recalls and their mean in percent from sums of `_hits_by_image`."""
+    """Return the figures of `NAMES` in percent from sums of `_hits_by_image`."""
     num_texts, num_images = sums[:, 6:7], sums[:, 7:8]
     recalls = 100 * np.concatenate([sums[:, :3] / num_images, sums[:, 3:6] / num_texts], 1)
-    return np.concatenate([recalls, recalls.mean(1, keepdims=True)], 1)
+    means = [recalls.mean(1), recalls[:, [0, len(AT)]].mean(1)]
+    return np.concatenate([recalls, np.stack(means, 1)], 1)
 
 
 def _resampled(hits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the seven figures of each of a thousand resamples of the images."""
+    """Return the figures of each of a thousand resamples of the images."""
     generator = np.random.default_rng(0)
     sums = np.empty((NUM_RESAMPLES, hits.shape[1]))
     for resample in range(NUM_RESAMPLES):

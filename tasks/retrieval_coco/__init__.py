@@ -1,0 +1,1 @@
+"""COCO retrieval: images by their captions, captions by their images."""

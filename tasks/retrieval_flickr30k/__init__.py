@@ -1,0 +1,1 @@
+"""Flickr30K retrieval: images by their captions, captions by their images."""

@@ -1,0 +1,73 @@
+"""Flickr30K retrieval on Karpathy's split, for `evalsuite tasks`, `doctor` and `score`."""
+
+from pathlib import Path
+
+from evalsuite.benchmark import Card, OfficialFile, Split
+from evalsuite.data.captions import read_karpathy
+from evalsuite.metrics.retrieval_benchmark import CaptionedImage, RetrievalBenchmark
+from evalsuite.records.errors import UserError
+
+SOURCE = "karpathy/dataset_flickr30k.json"
+DOWNLOAD = "https://cs.stanford.edu/people/karpathy/deepimagesent/"
+IMAGES = "flickr30k-images"
+HOMEPAGE = "https://shannon.cs.illinois.edu/DenotationGraph/"
+# Captions: five for each of 29,000, 1,014 and 1,000 images (arXiv:1412.2306).
+NUM_TEXTS = {"train": 145_000, "val": 5_070, "test": 5_000}
+NUM_KARPATHY_IMAGES = 31_014
+NUM_IMAGES = 31_783  # of the official folder (arXiv:1505.04870); Karpathy's file leaves some out
+
+
+def captioned_images(data: Path, split: str) -> list[CaptionedImage]:
+    """Return the images of a split; an image's id is the number that is its file name.
+
+    Raises:
+        UserError: the file is missing or malformed, or a file name is no number.
+    """
+    path = data / SOURCE
+    images = [one for one in read_karpathy(path, DOWNLOAD) if one.split == split]
+    strange = [one.filename for one in images if not Path(one.filename).stem.isdigit()]
+    if strange:
+        raise UserError(
+            f"{path}: image {strange[0]!r} is not named by a Flickr number "
+            f"({len(strange)} such image(s))"
+        )
+    return [
+        CaptionedImage(
+            int(Path(one.filename).stem),
+            f"{IMAGES}/{one.filename}",
+            [(sentence.sentid, sentence.raw) for sentence in one.sentences],
+        )
+        for one in images
+    ]
+
+
+def _split(name: str) -> Split:
+    """Return one split with the files that it needs."""
+    return Split(
+        num_samples=NUM_TEXTS[name],
+        files=(
+            OfficialFile(
+                path=SOURCE,
+                what="Karpathy's Flickr30K splits",
+                source=DOWNLOAD,
+                records=NUM_KARPATHY_IMAGES,
+            ),
+            OfficialFile(path=IMAGES, what="Flickr30K images", source=HOMEPAGE, records=NUM_IMAGES),
+        ),
+    )
+
+
+CARD = Card(
+    name="retrieval_flickr30k",
+    title="Flickr30K retrieval",
+    headline="tr_at_1",
+    capability="text",
+    paper="arXiv:1505.04870",
+    homepage=HOMEPAGE,
+    data_licence="research use only, on request (captions); the images have their owners' licences",
+    train_split="train",
+    eval_split="test",
+    splits={name: _split(name) for name in NUM_TEXTS},
+)
+
+BENCHMARK = RetrievalBenchmark(card=CARD, read=captioned_images, source=SOURCE)
