@@ -23,7 +23,8 @@ from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.markdown import score_table, terminal_table
 from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_series, run_series
-from evalsuite.report.tables import Format, table_names
+from evalsuite.report.table_definition import table_names
+from evalsuite.report.tables import Format
 from evalsuite.report.tables import table as paper_table
 from evalsuite.scoring import (
     ScoreRequest,
@@ -270,9 +271,7 @@ def tinyworld(
 
 @app.command()
 def table(
-    name: Annotated[
-        str | None, typer.Argument(help="As beit3/4; the list where not given.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="As beit3/4; none lists all.")] = None,
     runs: Annotated[list[Path] | None, typer.Argument(help="Run folders.")] = None,
     table_format: Annotated[Format, typer.Option("--format", help="How to print it.")] = "md",
 ) -> None:
