@@ -16,7 +16,9 @@ from evalsuite.data.text import Tokenizer
 from evalsuite.records.recipe import Recipe
 
 Inputs = Mapping[str, Any]
-Batch = Mapping[str, Tensor]  # by name, first axis B; names of image tensors begin with "image"
+# By name, first axis B; names of image tensors begin with "image". In fine-tuning "step" is the
+# optimizer step, from 0, for losses that change on the way.
+Batch = Mapping[str, Tensor]
 
 
 class OpenTask(Protocol):

@@ -69,7 +69,7 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
             torch.manual_seed(hash((tuning.seed, step, accelerator.process_index)) % 2**63)
             rate = learning_rate(step, plan, recipe)
             set_learning_rate(optimizer, rate)
-            loss = _accumulate(tuning, trained, parts, accelerator)
+            loss = _accumulate(tuning, trained, parts, step, accelerator)
             if recipe.clip_norm is not None:
                 accelerator.clip_grad_norm_(trained.parameters(), recipe.clip_norm)
             prepared_optimizer.step()
@@ -114,7 +114,7 @@ def _steps(
 
 
 def _accumulate(
-    tuning: Tuning, model: nn.Module, parts: list[Loaded], accelerator: Accelerator
+    tuning: Tuning, model: nn.Module, parts: list[Loaded], step: int, accelerator: Accelerator
 ) -> torch.Tensor:
     """Add up the gradient of the global batch's mean loss; return this process's mean loss.
 
@@ -132,6 +132,7 @@ def _accumulate(
         if not part.ids:
             raise UserError("no image of a micro-batch can be read; run `evalsuite doctor`")
         batch = {name: tensor.to(accelerator.device) for name, tensor in part.batch.items()}
+        batch["step"] = torch.full((len(part.ids),), step)
         if tuning.recipe.blind:
             batch = blinded(batch)
         is_last = place == len(parts) - 1
