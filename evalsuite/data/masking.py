@@ -1,0 +1,40 @@
+"""Hiding words of a text for masked prediction; randomness comes from a generator per sample."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from evalsuite.data.text import UNKNOWN, Tokenizer
+
+# unilm beit3/datasets.py CaptioningDataset @768a3c8: 80% become the mask, 10% stay, 10% any word.
+TO_MASK, UNTOUCHED = 0.8, 0.1
+
+
+class MaskedText(NamedTuple):
+    """A text with some words hidden: what the model reads, and where it has to predict."""
+
+    ids: list[int]
+    is_hidden: list[bool]
+
+
+def hide_words(
+    ids: Sequence[int], rate: float, tokenizer: Tokenizer, generator: np.random.Generator
+) -> MaskedText:
+    """Return a text `<s> ... </s>` with `rate` of its tokens hidden, one at least.
+
+    `<s>` is never hidden, `</s>` may be. The rate counts `<s>`, and halves round up.
+
+    Source: unilm beit3/datasets.py CaptioningDataset @768a3c8.
+    """
+    count = max(1, min(int(len(ids) * rate + 0.5), len(ids) - 1))
+    hidden = list(ids)
+    is_hidden = [False] * len(ids)
+    for place in 1 + generator.permutation(len(ids) - 1)[:count]:
+        is_hidden[place] = True
+        draw = generator.random()
+        if draw < TO_MASK:
+            hidden[place] = tokenizer.mask_id
+        elif draw >= TO_MASK + UNTOUCHED:
+            hidden[place] = int(generator.integers(UNKNOWN, tokenizer.vocab_size))
+    return MaskedText(hidden, is_hidden)
