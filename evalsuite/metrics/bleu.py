@@ -1,6 +1,7 @@
 """BLEU-1 to BLEU-4 as the COCO caption evaluation computes them."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,7 +76,9 @@ def closest_lengths(table: CaptionTable) -> Ints:
     return np.asarray(np.minimum.reduceat(ranks, starts) % longest)
 
 
-def bleu_of(correct: list[int], guesses: list[int], length: int, closest: int) -> list[float]:
+def bleu_of(
+    correct: Sequence[float], guesses: Sequence[float], length: float, closest: float
+) -> list[float]:
     """Return BLEU-1..4 of one image or of summed counts, in the official order of operations."""
     scores, product = [], 1.0
     for index in range(MAX_LENGTH):

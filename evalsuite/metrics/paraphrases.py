@@ -2,7 +2,7 @@
 
 The table of the jar has 5.3 million pairs, and reading it costs more than aligning. A pair matters
 only where both of its phrases stand in the captions, so the jar gets those pairs alone, in their
-order, and its scores stay the same. The phrases' hashes are kept in the user's cache folder.
+order, and its scores stay the same. The phrases' hashes are kept in the cache folder.
 """
 
 import gzip
@@ -142,9 +142,9 @@ def _pair_hashes(table: Path) -> Hashes:
 
 
 def cache_folder() -> Path:
-    """Return the user's cache folder for this program."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "evalsuite"
+    """Return where hashes are kept: `$EVALSUITE_CACHE`, or ~/.cache/evalsuite."""
+    named = os.environ.get("EVALSUITE_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "evalsuite"
 
 
 def table_hashes(table: Path) -> Hashes:

@@ -1,11 +1,13 @@
 """Captions as the official scorers tokenise them: CoreNLP's PTBTokenizer, lower case, no Java.
 
-Equal to pycocoevalcap's PTBTokenizer (stanford-corenlp-3.4.1, `-preserveLines -lowerCase`, then its
-list of dropped punctuation) on every string that this can encode: the automaton was compared with
-the jar's, state by state, and the whole with the jar on generated and fuzzed captions. That covers
-its oddities: brackets stay as "-lrb-", a token depends on the beginning of the next line ("etc."),
-and a line separator other than "\\n" inside a caption shifts all captions after it. Not one
-difference is known; where it differs from the tokenizer of newer CoreNLP releases, that is meant.
+Equal to pycocoevalcap's PTBTokenizer: stanford-corenlp-3.4.1 with `-preserveLines -lowerCase`, then
+its list of dropped punctuation. The automaton was compared with the jar's own state by state, and
+the tokens with the jar's on generated and fuzzed captions. Its oddities are kept: brackets stay as
+"-lrb-", a token depends on the beginning of the next line ("etc."), and a line separator such as
+U+2028 within a caption shifts all captions after it.
+
+One difference is known: the lower case of a capital sigma that ends a word part of a longer token
+with digits or hyphens in it (Java asks its own word boundaries whether the sigma is final).
 """
 
 import re
@@ -17,9 +19,14 @@ from evalsuite.metrics.ptb_grammar import PARTS, RULES
 
 # pycocoevalcap/tokenizer/ptbtokenizer.py PUNCTUATIONS. The brackets in it are dead: tokens are
 # lower case by then.
-DROPPED = frozenset("'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split())
+# fmt: off
+DROPPED = frozenset([
+    "''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-",
+    ".", "?", "!", ",", ":", "-", "--", "...", ";",
+])
+# fmt: on
 # Words that one rule splits; every other word of plain letters is one token whatever follows.
-SPLIT_WORDS = frozenset("cannot gonna gotta lemme gimme wanna".split())
+SPLIT_WORDS = frozenset(["cannot", "gonna", "gotta", "lemme", "gimme", "wanna"])
 UNDECIDED = "\ufdd0"  # marks a line whose tokens depend on more than one chunk
 OTHER_SEPARATOR = re.compile("[\r\u000b\u000c\u0085\u2028\u2029]")
 ASTRAL = re.compile("[\U00010000-\U0010ffff]")

@@ -1,14 +1,14 @@
-"""A lexer's automaton: rules as patterns in, longest match out; built lazily, state by state.
+r"""A lexer's automaton: rules as patterns in, longest match out; built lazily, state by state.
 
 Semantics are those of JFlex: at every position the longest match over all rules wins, its trailing
 context included, and the earliest rule breaks ties. Patterns know literals (matched in any case),
 classes `[...]` (matched as written), groups, `|`, `*`, `+`, `?`, `{m}` and `{m,n}`, and `{name}`
-for a named part; in a class `\\l` is a letter, `\\d` a digit and `\\u` an upper-case letter.
+for a named part; in a class `\l` is a letter, `\d` a digit and `\u` an upper-case letter.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from evalsuite.metrics.ptb_unicode import is_digit, is_letter, is_upper
@@ -247,9 +247,9 @@ def _class_end(text: str, at: int) -> int:
     return at + 1
 
 
-@lru_cache(maxsize=None)
+@cache
 def membership(text: str) -> Membership:
-    """Return the test for a class such as `[a-z\\d]` or `[^ ]`."""
+    r"""Return the test for a class such as `[a-z\d]` or `[^ ]`."""
     inner = text[1:-1]
     is_negated = inner.startswith("^")
     inner = inner[1:] if is_negated else inner

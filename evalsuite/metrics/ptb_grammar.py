@@ -92,9 +92,9 @@ PARTS = {
     "negated": "n{quote_mark}t",
     "slashed": "[A-Za-z0-9]+(-[A-Za-z]+){0,2}",
     "host": "[^ \t\n\u000c\r\"`'<>|.!?(){},-_$]",
-    "url_char": "[^ \t\n\u000c\r\"<>|()]",
-    "url_end": "[^ \t\n\u000c\r\"<>|.!?(){},\\-]",
-    "mail_part": "[^ \t\n\u000c\r\"<>|(){}.\u00a0]+",
+    "url_char": '[^ \t\n\u000c\r"<>|()]',
+    "url_end": '[^ \t\n\u000c\r"<>|.!?(){},\\-]',
+    "mail_part": '[^ \t\n\u000c\r"<>|(){}.\u00a0]+',
     "acronym": rf"([A-Za-z](\.[A-Za-z])*|{COUNTRIES})",
     "long_acronym": rf"([A-Za-z](\.[A-Za-z])+|{COUNTRIES})",
     "abbreviation": rf"({MONTHS}|{DAYS}|{STATES}|{COMPANIES}|{AFTER_NAMES}|{BEFORE_LOWER})\.",
@@ -118,12 +118,10 @@ PHONE = (
     r"|((\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5}"
 )
 LIKELY_URL = (
-    "((www\\.([^ \t\n\u000c\r\"<>|.!?(){},]+\\.)+[a-zA-Z]{2,4})|(({host}+\\.)+(com|net|org|edu)))"
+    '((www\\.([^ \t\n\u000c\r"<>|.!?(){},]+\\.)+[a-zA-Z]{2,4})|(({host}+\\.)+(com|net|org|edu)))'
     r"(\/{url_char}+{url_end})?"
 )
-MAIL = (
-    "(&lt;|<)?[a-zA-Z0-9][^ \t\n\u000c\r\"<>|()\u00a0{}]*@({mail_part}\\.)*{mail_part}(&gt;|>)?"
-)
+MAIL = '(&lt;|<)?[a-zA-Z0-9][^ \t\n\u000c\r"<>|()\u00a0{}]*@({mail_part}\\.)*{mail_part}(&gt;|>)?'
 FRACTION = "({digit}{1,4}[\\- \u00a0])?{digit}{1,4}(\\\\?\\/|\u2044){digit}{1,4}"
 OPEN_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u0091\u0092\u0093\u0094\u201e\u201f\u2039"
 # The generator read `~<` outside a class as "up to the next <", across lines as well.
@@ -148,7 +146,7 @@ RULES = (
     TokenRule("{word}", "soft_hyphens"),
     TokenRule(APOSTROPHE_WORD),
     TokenRule("y{apostrophe}", "keep", r"[\l]"),
-    TokenRule(r"https?:\/\/[^ " + "\t\n\u000c\r\"<>|(){}]+{url_end}"),
+    TokenRule(r"https?:\/\/[^ " + '\t\n\u000c\r"<>|(){}]+{url_end}'),
     TokenRule(LIKELY_URL),
     TokenRule(MAIL),
     TokenRule("@[a-zA-Z_][a-zA-Z_0-9]*|#{letter}+"),

@@ -34,17 +34,13 @@ def rouge_l(
     starts = np.cumsum(table.num_references_N) - table.num_references_N
     precision = common_R / lengths_C[table.num_references :][images]
     recall = common_R / lengths_C[: table.num_references]
-    scores = _f_measure(
-        np.maximum.reduceat(precision, starts), np.maximum.reduceat(recall, starts)
-    )
+    scores = _f_measure(np.maximum.reduceat(precision, starts), np.maximum.reduceat(recall, starts))
     for image in _odd_images(table, references, hypotheses):
         scores[image] = _by_single_spaces(references[image], hypotheses[image])
     return Rouge(float(np.mean(scores)), scores)
 
 
-def _f_measure(
-    precision: NDArray[np.float64], recall: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _f_measure(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> NDArray[np.float64]:
     weighted = recall + BETA**2 * precision
     product = ((1 + BETA**2) * precision) * recall
     scores = np.zeros(len(precision))

@@ -1,0 +1,136 @@
+"""Files of captioning benchmarks: Karpathy's splits, COCO's caption files, caption results."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from evalsuite.benchmark import SampleId
+from evalsuite.data.official_json import converted, parsed_list, read_bytes, refuse_repeated
+from evalsuite.records.errors import UserError
+from evalsuite.records.files import write_text
+
+RESULTS_FORMAT = 'caption results, a list of {"image_id": 139, "caption": "a man ..."}'
+
+File = TypeVar("File", bound=msgspec.Struct)
+
+
+class Sentence(msgspec.Struct, gc=False):
+    """A caption of Karpathy's file, as its writer typed it."""
+
+    raw: str
+    sentid: int
+
+
+class KarpathyImage(msgspec.Struct, gc=False):
+    """An image of Karpathy's file; `split` is train, restval, val or test."""
+
+    filename: str
+    split: str
+    sentences: list[Sentence]
+    filepath: str = ""
+    cocoid: int = -1
+
+
+class KarpathyFile(msgspec.Struct, gc=False):
+    """`dataset_coco.json`."""
+
+    images: list[KarpathyImage]
+
+
+class CocoImage(msgspec.Struct, gc=False):
+    """An image of a COCO file; `domain` stands in nocaps only."""
+
+    id: int
+    file_name: str
+    domain: str = ""
+
+
+class CocoCaption(msgspec.Struct, gc=False):
+    """A caption of a COCO file."""
+
+    image_id: int
+    caption: str
+
+
+class CocoFile(msgspec.Struct, gc=False):
+    """A caption file in COCO's format; without annotations where the captions are held back."""
+
+    images: list[CocoImage]
+    annotations: list[CocoCaption] = []
+
+    def captions_of_images(self) -> dict[int, list[str]]:
+        """Return every image's captions, images and captions in the order of the file."""
+        found: dict[int, list[str]] = {image.id: [] for image in self.images}
+        for annotation in self.annotations:
+            found[annotation.image_id].append(annotation.caption)
+        return found
+
+
+class Result(msgspec.Struct, gc=False):
+    """A record of a caption result file."""
+
+    image_id: int
+    caption: str
+
+
+def read_karpathy(path: Path, source: str) -> list[KarpathyImage]:
+    """Return the images of Karpathy's file.
+
+    Raises:
+        UserError: the file is missing or not of that format.
+    """
+    content = read_bytes(path, "Karpathy's splits", source)
+    try:
+        return msgspec.json.decode(content, type=KarpathyFile).images
+    except msgspec.MsgspecError:
+        records = parsed_list(path, content, "images", "Karpathy's dataset_coco.json")
+        return converted(path, records, KarpathyImage)
+
+
+def read_coco_captions(path: Path, what: str, source: str) -> CocoFile:
+    """Return the images and captions of a file in COCO's format.
+
+    Raises:
+        UserError: the file is missing or not of that format, an image stands there twice, or a
+            caption is of an image that does not.
+    """
+    content = read_bytes(path, what, source)
+    try:
+        file = msgspec.json.decode(content, type=CocoFile)
+    except msgspec.MsgspecError:
+        images = converted(path, parsed_list(path, content, "images", what), CocoImage)
+        annotations = parsed_list(path, content, "annotations", what)
+        file = CocoFile(images, converted(path, annotations, CocoCaption))
+    refuse_repeated(path, (image.id for image in file.images), "image")
+    known = {image.id for image in file.images}
+    strays = [one.image_id for one in file.annotations if one.image_id not in known]
+    if strays:
+        raise UserError(
+            f"{path}: a caption is of image {strays[0]}, which is not among its images "
+            f"({len(strays)} such captions)"
+        )
+    return file
+
+
+def read_caption_results(path: Path) -> dict[SampleId, str]:
+    """Return the caption by image id of a result file.
+
+    Raises:
+        UserError: the file is missing, not a list of results, or has an image twice.
+    """
+    content = read_bytes(path, RESULTS_FORMAT)
+    try:
+        results = msgspec.json.decode(content, type=list[Result])
+    except msgspec.MsgspecError:
+        results = converted(path, parsed_list(path, content, None, RESULTS_FORMAT), Result)
+    refuse_repeated(path, (result.image_id for result in results), "image")
+    return {result.image_id: result.caption for result in results}
+
+
+def write_caption_results(predictions: Mapping[SampleId, str], path: Path) -> None:
+    """Write a result file, as COCO's and nocaps' servers take it."""
+    records = [{"image_id": name, "caption": caption} for name, caption in predictions.items()]
+    write_text(path, json.dumps(records) + "\n")

@@ -1,0 +1,1 @@
+"""nocaps: captions of objects that COCO's captions do not name."""
