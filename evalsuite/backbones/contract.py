@@ -123,6 +123,9 @@ class Backbone(nn.Module, ABC):
         """Return whether weight decay applies to a parameter: not to vectors and biases."""
         return self.get_parameter(parameter).ndim > 1 and not parameter.endswith(".bias")
 
+    def initialise_head(self, head: nn.Module, seed: int) -> None:
+        """Draw a new head's starting weights anew where this backbone wants another scale."""
+
     def to_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return a state dictionary of this backbone under its family's keys, without prefix."""
         return dict(state)

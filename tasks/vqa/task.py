@@ -67,9 +67,9 @@ RECIPES = {
     "beit3_tiny": VqaRecipe(
         source="ours: the best of a few runs on the tiny world, two CPU cores",
         image_size=32,
-        batch_size=64,
-        epochs=4,
-        warmup_epochs=0.2,
+        batch_size=32,
+        epochs=2.5,
+        warmup_epochs=0.15,
         lr=1e-3,
         weight_decay=0.01,
         betas=(0.9, 0.98),
