@@ -16,7 +16,7 @@ from evalsuite.tasks.vqa.benchmark import BENCHMARK
 from evalsuite.tasks.vqa.official import CHECKOUT, HINT, official_evaluation
 from harness import Bench, Engine, Floor, main
 
-from evalsuite.metrics.vqa import question_accuracies
+from evalsuite.metrics.vqa import mean_scores, question_accuracies
 
 NUM_QUESTIONS = 214_354  # of val2014
 QUESTIONS_PER_IMAGE = 5
@@ -115,9 +115,9 @@ def _ours(folder: Path) -> dict[str, Any]:
     """Return our scores and a hash of every question's."""
     references = BENCHMARK.references(folder, SPLIT)
     predictions = BENCHMARK.read_predictions(folder / "results.json")
-    scores = BENCHMARK.score(predictions, references, interval=False)
-    each = 100 * question_accuracies(predictions, references)
-    return _comparable({score.name: score.value for score in scores}, each.tolist())
+    each = question_accuracies(predictions, references)
+    scores = mean_scores(each, references, interval=False)
+    return _comparable({score.name: score.value for score in scores}, (100 * each).tolist())
 
 
 def _comparable(scores: dict[str, float], each: list[float]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def index_annotations(annotations: Iterable[Annotation]) -> VqaReferences:
         question_type.append(question_types[record.question_type])
         answer_type.append(answer_types[record.answer_type])
         if record.twins is None and len(record.answers) == NUM_HUMANS:
-            answers.extend([raw[answer] for answer in record.answers])
+            answers.extend(map(raw.__getitem__, record.answers))
         else:
             odd[row] = _odd_question(record)
             answers.extend([NO_ANSWER] * NUM_HUMANS)
@@ -169,7 +169,13 @@ def vqa_scores(
     Raises:
         UserError: the ids differ, or a prediction is not text.
     """
-    accuracies = question_accuracies(predictions, references)
+    return mean_scores(question_accuracies(predictions, references), references, interval=interval)
+
+
+def mean_scores(
+    accuracies: NDArray[np.float64], references: VqaReferences, *, interval: bool = True
+) -> list[Score]:
+    """Return the means of every question's accuracy (0 to 1), as `vqa_scores` does."""
     scores = [mean_accuracy("vqa_accuracy", accuracies, interval=interval)]
     groups = (
         ("", references.answer_types, references.answer_type),

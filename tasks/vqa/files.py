@@ -16,6 +16,7 @@ from evalsuite.data.official_json import (
 from evalsuite.metrics.vqa import NUM_HUMANS, Annotation
 from evalsuite.records.errors import UserError
 
+OFFICIAL_IDS = list(range(1, NUM_HUMANS + 1))
 DOWNLOAD = "https://visualqa.org/download.html"
 QUESTIONS_FORMAT = "the official VQA questions, an object with a list 'questions'"
 ANNOTATIONS_FORMAT = "the official VQA annotations, an object with a list 'annotations'"
@@ -110,8 +111,8 @@ def read_annotations(path: Path, content: bytes | None = None) -> Iterator[Annot
         except msgspec.MsgspecError:
             annotation = _unusual_annotation(path, number, raw)
         else:
-            answers = record.answers
-            if len(answers) != NUM_HUMANS or len({one.answer_id for one in answers}) != NUM_HUMANS:
+            ids = [one.answer_id for one in record.answers]
+            if ids != OFFICIAL_IDS and not len(ids) == len(set(ids)) == NUM_HUMANS:
                 annotation = _unusual_annotation(path, number, raw)
             else:
                 annotation = Annotation(
@@ -119,7 +120,7 @@ def read_annotations(path: Path, content: bytes | None = None) -> Iterator[Annot
                     record.image_id,
                     record.question_type,
                     record.answer_type,
-                    [one.answer for one in answers],
+                    [one.answer for one in record.answers],
                 )
         if annotation.question_id in seen:
             raise UserError(f"{path}: question {annotation.question_id} is annotated twice")
