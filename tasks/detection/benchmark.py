@@ -1,0 +1,199 @@
+"""COCO detection for `evalsuite tasks`, `doctor` and `score`: AP of boxes, of masks, or of both."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from evalsuite.benchmark import Predictions, Sample, SampleId
+from evalsuite.metrics.coco_ap import (
+    Kind,
+    Truth,
+    ap_scores,
+    class_ap,
+    evaluate,
+    paired_ap,
+)
+from evalsuite.metrics.coco_results import (
+    Detections,
+    detections_of,
+    read_detections,
+    write_detections,
+)
+from evalsuite.metrics.official_coco import official_ap
+from evalsuite.records.errors import UserError
+from evalsuite.records.score import Score
+
+from .card import CARD, FOLDERS, HELD_BACK, annotations_path
+from .files import Annotation, Image, read_instances
+
+
+class Detection:
+    """COCO: where things of eighty classes are, as boxes and as masks.
+
+    A prediction is the list of an image's records as in a COCO result file: `category_id`, `score`
+    and `bbox`, `segmentation` (compressed run lengths), or both.
+    """
+
+    card = CARD
+    official_hint = "test-dev is scored by COCO's evaluation servers only"
+
+    def samples(self, data: Path, split: str) -> Iterator[Sample]:
+        """Yield the images of a split in file order, those without an object too.
+
+        The target holds `size` (height, width) and, object by object, `boxes` (x, y, width, height
+        in pixels), `categories` (ids), `segmentations` (JSON text: polygons or run lengths),
+        `areas` and `crowds` (0 or 1); they are empty where the ground truth is held back.
+
+        Raises:
+            UserError: there is no such split, or its file is missing or malformed.
+        """
+        file = read_instances(data / annotations_path(_known(split)))
+        objects = file.of_images()
+        for image in file.images:
+            path = f"coco/{FOLDERS[split]}/{image.file_name}"
+            yield Sample(image.id, (path,), "", _target(image, objects[image.id]))
+
+    def categories(self, data: Path, split: str) -> dict[int, str]:
+        """Return the name of every class by its id, in the order of ids.
+
+        Raises:
+            UserError: as `samples`.
+        """
+        file = read_instances(data / annotations_path(_known(split)))
+        return {one.id: one.name for one in sorted(file.categories, key=lambda one: one.id)}
+
+    def references(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> Truth:
+        """Return the truth of a split; `only` keeps that of some images.
+
+        Raises:
+            UserError: the file is missing or malformed, or the ground truth is held back.
+        """
+        if _known(split) in HELD_BACK:
+            raise UserError(
+                f"COCO's {split} is held back: write a result file and hand it in at "
+                f"{CARD.splits[split].server}"
+            )
+        path = data / annotations_path(split)
+        if not path.is_file():
+            source = CARD.splits[split].files[0].source
+            raise UserError(f"{path}: no such file; get it from {source}")
+        truth = Truth(path)
+        return truth if only is None else truth.only(cast("Collection[int]", only))
+
+    def read_predictions(self, path: Path) -> Predictions:
+        """Return the detections of a COCO result file.
+
+        Raises:
+            UserError: the file is missing, torn, not of the format, or holds a bad value.
+        """
+        return cast(Predictions, read_detections(path))
+
+    def write_predictions(
+        self,
+        predictions: Predictions,
+        path: Path,
+        *,
+        data: Path | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Write a COCO result file, as the test-dev server takes it.
+
+        With `data` and `split` its images are first checked to be the split's.
+
+        Raises:
+            UserError: a record is malformed, or of an image that the split has not.
+        """
+        if data is not None and split is not None:
+            file = read_instances(data / annotations_path(_known(split)))
+            known = {image.id for image in file.images}
+            strange = [id for id in predictions if id not in known]
+            if strange:
+                raise UserError(
+                    f"image {strange[0]} is not in COCO's {split} ({len(strange)} such image(s))"
+                )
+        write_detections(predictions, path)
+
+    def score(
+        self, predictions: Predictions, references: Any, *, interval: bool = True
+    ) -> list[Score]:
+        """Return the twelve figures of boxes, of masks, or of both, whatever was predicted.
+
+        An image without a record has no detections. All are in percent; see `ap_scores` for how
+        the intervals are made.
+
+        Raises:
+            UserError: an image or class is not in the truth, or a mask is malformed.
+        """
+        found = detections_of(predictions)
+        scores: list[Score] = []
+        for kind in _kinds(found):
+            evaluated = evaluate(found, references, kind)
+            scores += ap_scores(evaluated, references, kind, interval=interval)
+        return scores
+
+    def class_scores(self, predictions: Predictions, references: Any) -> list[Score]:
+        """Return the AP of every class that has ground truth: `box_ap/person`, `mask_ap/person`."""
+        found = detections_of(predictions)
+        scores: list[Score] = []
+        for kind in _kinds(found):
+            scores += class_ap(evaluate(found, references, kind), references, kind)
+        return scores
+
+    def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
+        """Return the AP of `first` minus that of `second`: of boxes if both have them, or of masks.
+
+        Raises:
+            UserError: they have neither in common.
+        """
+        both = [detections_of(one) for one in (first, second)]
+        kinds = [kind for kind in _kinds(both[0]) if kind in both[1].kinds]
+        if not kinds:
+            raise UserError("one has boxes and the other masks; expected the same in both")
+        evaluated = [evaluate(one, references, kinds[0]) for one in both]
+        return paired_ap(evaluated[0], evaluated[1], references, kinds[0])
+
+    def baselines(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> list[Score]:
+        """Return `nothing`: the box AP of finding nothing at all, which is 0."""
+        if split in HELD_BACK:
+            return []
+        truth = self.references(data, split, only=only)
+        empty = cast(Predictions, Detections([], "nothing"))
+        nothing = self.score(empty, truth, interval=False)[0]
+        return [Score(name="nothing", value=nothing.value, unit="percent", n=nothing.n)]
+
+    def official_scores(self, predictions: Path, data: Path, split: str) -> list[Score] | None:
+        """Return what pycocotools says of a result file; None: see `official_hint`."""
+        if _known(split) in HELD_BACK:
+            return None
+        truth = self.references(data, split)
+        found = read_detections(predictions)
+        return [score for kind in _kinds(found) for score in official_ap(found, truth, kind)]
+
+
+def _kinds(found: Detections) -> tuple[Kind, ...]:
+    return cast("tuple[Kind, ...]", found.kinds)
+
+
+def _known(split: str) -> str:
+    """Return the split."""
+    if split not in FOLDERS:
+        raise UserError(f"COCO detection has no split {split!r}; there are {', '.join(FOLDERS)}")
+    return split
+
+
+def _target(image: Image, objects: list[Annotation]) -> dict[str, Any]:
+    return {
+        "size": [image.height, image.width],
+        "boxes": [list(one.bbox) for one in objects],
+        "categories": [one.category_id for one in objects],
+        "segmentations": [bytes(one.segmentation).decode() for one in objects],
+        "areas": [one.area for one in objects],
+        "crowds": [one.iscrowd for one in objects],
+    }
+
+
+BENCHMARK = Detection()

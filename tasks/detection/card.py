@@ -1,0 +1,55 @@
+"""The facts of COCO detection: splits, their official files and sizes."""
+
+from evalsuite.benchmark import Card, OfficialFile, Split
+
+COCO = "https://cocodataset.org/#download"
+SERVER = "COCO's evaluation servers, https://cocodataset.org/#upload"
+# Images of each split and folder: the COCO page.
+NUM_IMAGES = {"train": 118_287, "val": 5_000, "test-dev": 20_288}
+FOLDERS = {"train": "train2017", "val": "val2017", "test-dev": "test2017"}
+NUM_IN_FOLDER = {"train2017": 118_287, "val2017": 5_000, "test2017": 40_670}
+HELD_BACK = ("test-dev",)
+
+
+def annotations_path(split: str) -> str:
+    """Return the official file of a split, relative to the data folder."""
+    name = "image_info_test-dev2017" if split in HELD_BACK else f"instances_{FOLDERS[split]}"
+    return f"coco/annotations/{name}.json"
+
+
+def _split(name: str) -> Split:
+    """Return one split with the files that it needs."""
+    folder = FOLDERS[name]
+    what = "the images of test-dev" if name in HELD_BACK else f"objects of {folder}"
+    return Split(
+        num_samples=NUM_IMAGES[name],
+        files=(
+            OfficialFile(
+                path=annotations_path(name),
+                what=f"COCO file with {what}",
+                source=COCO,
+                records=NUM_IMAGES[name],
+            ),
+            OfficialFile(
+                path=f"coco/{folder}",
+                what=f"COCO images of {folder}",
+                source=COCO,
+                records=NUM_IN_FOLDER[folder],
+            ),
+        ),
+        server=SERVER if name in HELD_BACK else None,
+    )
+
+
+CARD = Card(
+    name="detection",
+    title="COCO detection and instance segmentation",
+    headline="box_ap",
+    capability="image",
+    paper="arXiv:1405.0312",
+    homepage="https://cocodataset.org",
+    data_licence="CC BY 4.0 (annotations); the images have their owners' licences",
+    train_split="train",
+    eval_split="val",
+    splits={name: _split(name) for name in NUM_IMAGES},
+)

@@ -1,0 +1,1 @@
+"""ImageNet-1K classification."""

@@ -1,0 +1,165 @@
+"""ImageNet-1K for `evalsuite tasks`, `doctor` and `score`: top-1, top-5 and ReaL accuracy."""
+
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+
+from evalsuite.benchmark import Predictions, Sample, SampleId
+from evalsuite.metrics.classification import classification_scores, paired_top_1
+from evalsuite.metrics.classification_results import (
+    Labels,
+    answers_of,
+    read_classification,
+    stem,
+    write_classification,
+)
+from evalsuite.metrics.official_classification import official_accuracy
+from evalsuite.records.errors import UserError
+from evalsuite.records.score import Score
+
+from .card import CARD, NAMES, REAL, REAL_SOURCE
+
+SUFFIXES = (".jpeg", ".jpg", ".png")
+REAL_NAME = "ILSVRC2012_val_{:08d}"  # image i of real.json, counted from 1
+
+
+class ImageNet:
+    """ImageNet-1K: one of a thousand classes for an image.
+
+    A prediction is the list of an image's five best classes, best first, as wnids or as numbers in
+    the sorted wnids; or its row of logits (metrics/classification_results.py).
+    """
+
+    card = CARD
+    official_hint = "timm takes logits: give --predictions a .npz file of names and logits"
+
+    def samples(self, data: Path, split: str) -> Iterator[Sample]:
+        """Yield the images of a split by class and name; ids are file names without suffix.
+
+        The target holds `label`, the class's number in the sorted wnids, and `wnid`.
+
+        Raises:
+            UserError: there is no such split, or its folder is missing or empty.
+        """
+        for label, wnid in enumerate(self.wnids(data, split)):
+            folder = data / "imagenet" / split / wnid
+            for path in sorted(folder.iterdir()):
+                if path.suffix.lower() in SUFFIXES:
+                    image = f"imagenet/{split}/{wnid}/{path.name}"
+                    yield Sample(path.stem, (image,), "", {"label": label, "wnid": wnid})
+
+    def wnids(self, data: Path, split: str) -> list[str]:
+        """Return the classes' wnids in order of their numbers.
+
+        Raises:
+            UserError: there is no such split, or its folder is missing or empty.
+        """
+        if split not in CARD.splits:
+            raise UserError(f"ImageNet has no split {split!r}; there are {', '.join(CARD.splits)}")
+        folder = data / "imagenet" / split
+        found = sorted(one.name for one in folder.glob("*") if one.is_dir())
+        if not found:
+            raise UserError(
+                f"{folder}: holds no folder; expected one a class, named by its wnid, from "
+                f"{CARD.splits[split].files[0].source}"
+            )
+        return found
+
+    def class_names(self, data: Path) -> dict[str, str]:
+        """Return the names of the classes by wnid; empty where the file of names is not there."""
+        path = data / NAMES
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        return {wnid: names for wnid, _, names in (line.partition(" ") for line in lines)}
+
+    def references(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> Labels:
+        """Return the label of every image, and its ReaL labels where `imagenet/real.json` is.
+
+        Raises:
+            UserError: files are missing or malformed, or two images have the same name.
+        """
+        samples = [one for one in self.samples(data, split) if only is None or one.id in only]
+        names = [str(sample.id) for sample in samples]
+        if len(set(names)) < len(names):
+            again = next(name for name in names if names.count(name) > 1)
+            raise UserError(f"{data / 'imagenet' / split}: two images are named {again}")
+        labels = np.array([sample.target["label"] for sample in samples], dtype=np.int64)
+        real = _real_labels(data / REAL, names) if split == "val" else None
+        return Labels(names, labels, self.wnids(data, split), real)
+
+    def read_predictions(self, path: Path) -> Predictions:
+        """Return logits (.npz) or best classes (.json, .csv): metrics/classification_results.py.
+
+        Raises:
+            UserError: the file is missing, torn, of another form, or names an image twice.
+        """
+        return cast(Predictions, read_classification(path))
+
+    def write_predictions(
+        self,
+        predictions: Predictions,
+        path: Path,
+        *,
+        data: Path | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Write best classes as JSON, logits as an archive."""
+        write_classification(predictions, path)
+
+    def score(
+        self, predictions: Predictions, references: Any, *, interval: bool = True
+    ) -> list[Score]:
+        """Return `top_1`, `top_5` and, with ReaL labels, `real`, in percent.
+
+        Raises:
+            UserError: images are missing or unknown, or a class or logit is malformed.
+        """
+        answers = answers_of(predictions, references)
+        return classification_scores(answers, references.real, interval=interval)
+
+    def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
+        """Return the top-1 accuracy of `first` minus that of `second`, with its 95% interval."""
+        return paired_top_1(answers_of(first, references), answers_of(second, references))
+
+    def baselines(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> list[Score]:
+        """Return `chance`: the top-1 accuracy of a class drawn at random."""
+        truth = self.references(data, split, only=only)
+        value = 100 / len(truth.wnids)
+        return [Score(name="chance", value=value, unit="percent", n=len(truth.names))]
+
+    def official_scores(self, predictions: Path, data: Path, split: str) -> list[Score] | None:
+        """Return what timm says of a file of logits; None: see `official_hint`.
+
+        Raises:
+            UserError: timm is not installed, or images are missing or unknown.
+        """
+        if predictions.suffix != ".npz":
+            return None
+        return official_accuracy(read_classification(predictions), self.references(data, split))
+
+
+def _real_labels(path: Path, names: list[str]) -> list[list[int]] | None:
+    """Return the ReaL classes of each image, None where the file is not there."""
+    if not path.is_file():
+        return None
+    try:
+        lists = msgspec.convert(json.loads(path.read_bytes()), list[list[int]])
+    except (ValueError, msgspec.ValidationError) as error:
+        raise UserError(f"{path}: not the lists of ReaL ({REAL_SOURCE}): {error}") from None
+    by_name = {REAL_NAME.format(place + 1): classes for place, classes in enumerate(lists)}
+    missing = [name for name in names if stem(name) not in by_name]
+    if missing:
+        raise UserError(
+            f"{path}: has no entry of image {missing[0]} ({len(missing)} such image(s))"
+        )
+    return [by_name[stem(name)] for name in names]
+
+
+BENCHMARK = ImageNet()

@@ -1,0 +1,1 @@
+"""ADE20K semantic segmentation (SceneParse150)."""

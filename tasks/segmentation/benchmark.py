@@ -1,0 +1,228 @@
+"""ADE20K for `evalsuite tasks`, `doctor` and `score`: label maps in, mIoU, mAcc and aAcc out."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from PIL import Image
+
+from evalsuite.benchmark import Predictions, Sample, SampleId
+from evalsuite.metrics.miou import (
+    Areas,
+    Counts,
+    areas_of,
+    class_iou,
+    confusion_counts,
+    paired_miou,
+    segmentation_scores,
+)
+from evalsuite.metrics.official_miou import official_miou
+from evalsuite.records.errors import UserError
+from evalsuite.records.score import Score
+
+from .card import ANNOTATIONS, CARD, IMAGES
+from .files import Classes, LabelMaps, read_classes, read_labels
+
+
+class Truth(NamedTuple):
+    """The true label map of each image, by name, and the classes."""
+
+    paths: dict[str, Path]
+    classes: Classes
+
+
+class Segmentation:
+    """ADE20K: a class for every pixel.
+
+    A prediction is an image's label map (uint8, height x width, labels from 1), the path of its
+    PNG, or its confusion counts, as a journal holds them: [truth, predicted, pixels] rows.
+    """
+
+    card = CARD
+    official_hint = "the ADE20K test images are scored by their server only"
+
+    def samples(self, data: Path, split: str) -> Iterator[Sample]:
+        """Yield the images of a split by name; the target holds `annotation`, its label map's path.
+
+        Both paths are relative to the data folder; `annotation` is empty where it is held back.
+
+        Raises:
+            UserError: there is no such split, its folder is missing, or an image has no label map.
+        """
+        truth = {} if _known(split) not in ANNOTATIONS else _annotations(data, split)
+        for name, path in _files(data / IMAGES[split], ".jpg").items():
+            if truth and name not in truth:
+                raise UserError(f"{path}: has no label map in {data / ANNOTATIONS[split]}")
+            annotation = f"{ANNOTATIONS[split]}/{name}.png" if truth else ""
+            image = f"{IMAGES[split]}/{path.name}"
+            yield Sample(name, (image,), "", {"annotation": annotation})
+
+    def class_names(self, data: Path) -> list[str]:
+        """Return the names of the classes; label k is `class_names[k - 1]`.
+
+        Raises:
+            UserError: the official table of classes is missing or malformed.
+        """
+        return read_classes(data).names
+
+    def references(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> Truth:
+        """Return where the true label maps are; `only` keeps those of some images.
+
+        Raises:
+            UserError: files are missing, or the ground truth is held back.
+        """
+        if _known(split) not in ANNOTATIONS:
+            raise UserError(
+                f"ADE20K {split} is held back: write label PNGs and hand them in at "
+                f"{CARD.splits[split].server}"
+            )
+        paths = _annotations(data, split)
+        kept = {name: path for name, path in paths.items() if only is None or name in only}
+        return Truth(kept, read_classes(data))
+
+    def read_predictions(self, path: Path) -> Predictions:
+        """Return the label PNGs of a folder, named as the images, labels 1 to 150.
+
+        Raises:
+            UserError: there is no such folder, or no PNG in it.
+        """
+        return cast(Predictions, LabelMaps(path))
+
+    def write_predictions(
+        self,
+        predictions: Predictions,
+        path: Path,
+        *,
+        data: Path | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Write a folder of label PNGs, as the test server takes them.
+
+        Raises:
+            UserError: a prediction is confusion counts, or with `data` and `split` the images are
+                not the split's.
+        """
+        if data is not None and split is not None:
+            _refuse_other_names(predictions, _files(data / IMAGES[_known(split)], ".jpg"))
+        path.mkdir(parents=True, exist_ok=True)
+        for name in predictions:
+            labels = _labels(predictions[name])
+            if labels is None:
+                raise UserError(
+                    f"{name} was journaled as confusion counts, which hold no label map; predict "
+                    "again with --save-maps"
+                )
+            Image.fromarray(labels).save(path / f"{name}.png")
+
+    def score(
+        self, predictions: Predictions, references: Any, *, interval: bool = True
+    ) -> list[Score]:
+        """Return `miou`, `macc` and `aacc` in percent.
+
+        Raises:
+            UserError: images are missing or unknown, or a map is of another size than its truth or
+                has a label out of range.
+        """
+        return segmentation_scores(_areas(predictions, references), interval=interval)
+
+    def class_scores(self, predictions: Predictions, references: Any) -> list[Score]:
+        """Return the IoU of every class that is true or predicted somewhere: `iou/wall`."""
+        return class_iou(_areas(predictions, references), references.classes.names)
+
+    def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
+        """Return the mIoU of `first` minus that of `second`, with its 95% interval."""
+        return paired_miou(_areas(first, references), _areas(second, references))
+
+    def baselines(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> list[Score]:
+        """Return `majority_class`: the mIoU of the most frequent training class on every pixel."""
+        if split not in ANNOTATIONS:
+            return []
+        truth = self.references(data, split, only=only)
+        most = int(np.argmax(truth.classes.ratios)) + 1
+        maps = {name: np.full_like(read_labels(path), most) for name, path in truth.paths.items()}
+        miou = self.score(cast(Predictions, maps), truth)[0]
+        return [
+            Score(
+                name="majority_class",
+                value=miou.value,
+                unit=miou.unit,
+                n=miou.n,
+                interval=miou.interval,
+            )
+        ]
+
+    def official_scores(self, predictions: Path, data: Path, split: str) -> list[Score] | None:
+        """Return what mmsegmentation says of a folder of label PNGs; None: see `official_hint`.
+
+        Raises:
+            UserError: mmsegmentation is not installed, or the images differ from the split's.
+        """
+        if _known(split) not in ANNOTATIONS:
+            return None
+        truth, maps = self.references(data, split), LabelMaps(predictions)
+        _refuse_other_names(cast(Predictions, maps), truth.paths)
+        pairs = ((maps[name], read_labels(path)) for name, path in truth.paths.items())
+        return official_miou(pairs, len(truth.classes.names))
+
+
+def _areas(predictions: Predictions, truth: Truth) -> Areas:
+    """Return every image's areas; of bad maps the first is named, and how many there are."""
+    _refuse_other_names(predictions, truth.paths)
+    num_classes = len(truth.classes.names)
+    counts: list[Counts] = []
+    bad: list[str] = []
+    for name, path in truth.paths.items():
+        try:
+            labels = _labels(predictions[name])
+            if labels is None:
+                counts.append(predictions[name])
+            else:
+                counts.append(confusion_counts(labels, read_labels(path), num_classes))
+        except UserError as error:
+            bad.append(f"{name}: {error}")
+    if bad:
+        raise UserError(f"{bad[0]}; {len(bad)} such image(s)")
+    return areas_of(counts, num_classes)
+
+
+def _labels(prediction: Any) -> Any:
+    """Return the label map of a prediction, None where it is confusion counts."""
+    if isinstance(prediction, str | Path):
+        return read_labels(Path(prediction))
+    return prediction if isinstance(prediction, np.ndarray) else None
+
+
+def _annotations(data: Path, split: str) -> dict[str, Path]:
+    return _files(data / ANNOTATIONS[split], ".png")
+
+
+def _files(folder: Path, suffix: str) -> dict[str, Path]:
+    """Return the files of a folder by name without suffix, in the order of names."""
+    found = {path.stem: path for path in sorted(folder.glob(f"*{suffix}"))}
+    if not found:
+        raise UserError(f"{folder}: holds no {suffix} file; run `evalsuite doctor segmentation`")
+    return found
+
+
+def _refuse_other_names(predictions: Predictions, expected: Collection[str]) -> None:
+    for what, names in (
+        ("has no prediction", [name for name in expected if name not in predictions]),
+        ("is not in the split", [name for name in predictions if name not in expected]),
+    ):
+        if names:
+            raise UserError(f"image {names[0]} {what} ({len(names)} such image(s))")
+
+
+def _known(split: str) -> str:
+    """Return the split."""
+    if split not in IMAGES:
+        raise UserError(f"ADE20K has no split {split!r}; there are {', '.join(IMAGES)}")
+    return split
+
+
+BENCHMARK = Segmentation()
