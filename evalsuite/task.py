@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.random import Generator
 from torch import Tensor, nn
@@ -45,6 +45,25 @@ class OpenTask(Protocol):
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return one JSON value a sample, as the journal keeps it."""
+
+
+@runtime_checkable
+class ComparesSamples(Protocol):
+    """An open task whose loss compares the samples of a batch, so that no part of it may be cut."""
+
+    needs_whole_batch: bool
+
+
+@runtime_checkable
+class MeasuresSamples(Protocol):
+    """An open task that says how long a sample is.
+
+    Samples of like length are predicted together, the longest first: padding costs time, and
+    memory that does not suffice shows at once.
+    """
+
+    def length(self, sample: Sample) -> int:
+        """Return the number of tokens that vary from sample to sample."""
 
 
 class Task(Protocol):

@@ -21,7 +21,7 @@ from evalsuite.engine.progress import Meter
 from evalsuite.engine.trainer_state import resume, save_state
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
-from evalsuite.task import OpenTask
+from evalsuite.task import ComparesSamples, OpenTask
 
 SECONDS_BETWEEN_STATES = 60.0
 STEPS_BETWEEN_LOGS = 10
@@ -55,6 +55,7 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
             f"{accelerator.num_processes} processes share a batch of {plan.batch_size}: "
             "expected at least one sample each; use fewer processes or a larger batch_size"
         )
+    _check_whole(tuning, plan, accelerator.num_processes)
     optimizer = optimizer_for(model.backbone, model.head, recipe)
     trained, prepared_optimizer = accelerator.prepare(model, optimizer)
     average = _average(model, recipe)
@@ -87,6 +88,21 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
     if average is not None:
         model.load_state_dict(average.module.state_dict())
     return meter
+
+
+def _check_whole(tuning: Tuning, plan: Plan, world: int) -> None:
+    """Check that a process's share of a batch is not cut where the loss compares its samples.
+
+    Raises:
+        UserError: it would be.
+    """
+    share, size = math.ceil(plan.batch_size / world), tuning.recipe.micro_batch
+    if isinstance(tuning.task, ComparesSamples) and tuning.task.needs_whole_batch and share > size:
+        raise UserError(
+            f"the loss compares all samples of a batch, so {world} process(es) that share one of "
+            f"{plan.batch_size} need micro_batch={share} at least; found {size}: use more "
+            "processes, --set micro_batch=... or a smaller --set batch_size=..."
+        )
 
 
 def _steps(

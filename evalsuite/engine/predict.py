@@ -13,7 +13,7 @@ from evalsuite.engine.model import TaskModel, blinded
 from evalsuite.engine.progress import Meter, say
 from evalsuite.records.recipe import Recipe
 from evalsuite.records.run import Run
-from evalsuite.task import OpenTask
+from evalsuite.task import MeasuresSamples, OpenTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ def predict(work: Predicting, model: TaskModel, run: Run, accelerator: Accelerat
     accelerator.wait_for_everyone()  # every process has read the journals before one writes
     work.bad.count(journaled.failures)
     known = journaled.predictions.keys() | journaled.failures.keys()
-    left = [place for place, name in _wanted(work) if name not in known]
+    left = _by_length(work, [place for place, name in _wanted(work) if name not in known])
     if known and left and accelerator.is_main_process:
         say(f"predicting goes on: {len(known)} of {len(known) + len(left)} samples are journaled")
     mine = left[accelerator.process_index :: accelerator.num_processes]
@@ -71,6 +71,14 @@ def predict(work: Predicting, model: TaskModel, run: Run, accelerator: Accelerat
 def _wanted(work: Predicting) -> Iterable[tuple[int, object]]:
     """Return position and id of the samples that are asked for."""
     return list(enumerate(work.index.ids))[: work.limit]
+
+
+def _by_length(work: Predicting, positions: list[int]) -> list[int]:
+    """Return the positions, the longest samples first where the task says how long they are."""
+    if not isinstance(work.task, MeasuresSamples):
+        return positions
+    lengths = {place: work.task.length(work.index[place]) for place in positions}
+    return sorted(positions, key=lambda place: -lengths[place])
 
 
 def _batches(positions: Sequence[int], size: int) -> list[list[Place]]:

@@ -24,12 +24,18 @@ class RetrievalHead(nn.Module):
 
     def embed_images(self, features: Features) -> Tensor:
         """Return unit vectors `[B, D]` of an image-only pass."""
-        return F.normalize(self.vision_head(features.tokens_BLD[:, 0]), dim=-1)
+        return _unit(self.vision_head, features.tokens_BLD[:, 0])
 
     def embed_texts(self, features: Features) -> Tensor:
         """Return unit vectors `[B, D]` of a text-only pass."""
-        return F.normalize(self.language_head(features.tokens_BLD[:, 0]), dim=-1)
+        return _unit(self.language_head, features.tokens_BLD[:, 0])
 
     def forward(self, images_ID: Tensor, texts_TD: Tensor) -> Tensor:
         """Return scaled similarities `[I, T]` of embedded images and texts; never clamped."""
         return self.logit_scale.exp() * images_ID @ texts_TD.T
+
+
+def _unit(linear: nn.Linear, tokens_BD: Tensor) -> Tensor:
+    """Return unit vectors in fp32: in half precision near neighbours would tie."""
+    with torch.autocast(tokens_BD.device.type, enabled=False):
+        return F.normalize(linear(tokens_BD.float()), dim=-1)

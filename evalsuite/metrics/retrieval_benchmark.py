@@ -36,7 +36,7 @@ class CaptionedImage(NamedTuple):
     texts: Sequence[tuple[int, str]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class RetrievalBenchmark:
     """Images and texts of one split, each looked for by the other.
 
@@ -52,19 +52,26 @@ class RetrievalBenchmark:
     )
 
     def samples(self, data: Path, split: str) -> Iterator[Sample]:
-        """Yield the pairs of a split in file order; the target holds `image_id`.
+        """Yield the pairs of a split in file order.
+
+        The target holds `image_id`, and `brings_image` for the first text of an image: with it
+        the image is predicted, once.
 
         Raises:
             UserError: there is no such split, or its file is missing or malformed.
         """
         for image in self._images(data, split):
-            for text_id, text in image.texts:
-                yield Sample(text_id, (image.path,), text, {"image_id": image.id})
+            for place, (text_id, text) in enumerate(image.texts):
+                target = {"image_id": image.id, "brings_image": place == 0}
+                yield Sample(text_id, (image.path,), text, target)
 
     def references(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None
     ) -> Pool:
         """Return the pool of a split; `only` keeps some texts and their images.
+
+        An image whose first text is not among them has not been predicted: it is left out with all
+        its texts.
 
         Raises:
             UserError: as `samples`, or nothing is kept.
@@ -74,7 +81,7 @@ class RetrievalBenchmark:
         image_of_text: list[int] = []
         for image in self._images(data, split):
             kept = [id for id, _ in image.texts if only is None or id in only]
-            if kept:
+            if kept and kept[0] == image.texts[0][0]:
                 image_of_text += [len(image_ids)] * len(kept)
                 image_ids.append(image.id)
                 text_ids += kept

@@ -145,15 +145,18 @@ def write_retrieval(predictions: Mapping[Any, Any], path: Path, pool: Pool | Non
 def features_of(predictions: Mapping[Any, Any], pool: Pool) -> Features:
     """Return an archive's or a journal's features in the pool's order.
 
-    An image is journaled with each of its texts; its first feature is taken, as BEiT-3 does
-    (unilm beit3/engine_for_finetuning.py, RetrievalHandler).
+    An image is journaled with its first text; of several features the first is taken, as BEiT-3
+    does (unilm beit3/engine_for_finetuning.py, RetrievalHandler). A journal may hold texts beyond
+    the pool: those of images that cannot be read.
 
     Raises:
         UserError: ids differ from the pool's, or a feature is missing or not finite.
     """
     if isinstance(predictions, Features):
         return predictions.in_order_of(pool)
-    places = _places("predictions", list(predictions), pool.text_ids, f"texts of {pool.source}")
+    known = set(pool.text_ids)
+    found = [text_id for text_id in predictions if text_id in known]
+    places = _places("predictions", found, pool.text_ids, f"texts of {pool.source}")
     texts = [unpacked(predictions[text_id]["text"]) for text_id in pool.text_ids]
     images: dict[int, NDArray[np.float32]] = {}
     for place in range(len(places)):
