@@ -63,6 +63,9 @@ Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
 SkipBad = Annotated[int, typer.Option(min=0, help="Unreadable images to put up with.")]
 Track = Annotated[str | None, typer.Option(help="tensorboard or wandb.")]
 NewHead = Annotated[bool, typer.Option("--new-head", help="Fine-tune a new head.")]
+ZeroShot = Annotated[
+    bool, typer.Option("--zero-shot", help="Never fine-tune; the weights must hold a head.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 NoInterval = Annotated[bool, typer.Option("--no-interval", help="Skip the 95% intervals.")]
 
@@ -146,6 +149,7 @@ def evaluate(
     skip_bad: SkipBad = 0,
     track: Track = None,
     new_head: NewHead = False,
+    zero_shot: ZeroShot = False,
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune where the weights hold no head for the task, then predict, score and report.
@@ -171,6 +175,7 @@ def evaluate(
             skip_bad=skip_bad,
             track=track,
             new_head=new_head,
+            zero_shot=zero_shot,
         )
     )
     if report is not None:

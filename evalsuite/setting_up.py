@@ -37,7 +37,7 @@ class Request:
 
     Without `data` the tiny world is drawn, without `weights` the backbone starts from scratch, and
     `backbone` follows from the weights. `limit` keeps the first samples of the training set and of
-    the split. `skip_bad` is how many unreadable images are put up with.
+    the split. `skip_bad` is how many unreadable images are put up with. `zero_shot` never trains.
     """
 
     task: str
@@ -53,6 +53,7 @@ class Request:
     skip_bad: int = 0
     track: str | None = None
     new_head: bool = False
+    zero_shot: bool = False
 
 
 class Weights(NamedTuple):
@@ -97,6 +98,8 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     open_task = task.open(data, recipe, _tokenizer(name, data))
     train_split = recipe.train_split or task.benchmark.card.train_split
     holds_head = weights.state is not None and _holds_head(weights.state, open_task, name, task)
+    if request.zero_shot:
+        _check_zero_shot(request, weights, holds_head)
     trains = always_trains or not holds_head or request.new_head
     if not trains:
         recipe = _recipe_of_weights(recipe, weights, request.settings)
@@ -201,6 +204,22 @@ def _holds_head(state: Mapping[str, Tensor], open_task: OpenTask, name: str, tas
         recipe = task.recipe(name)
         head = open_task.head(_backbone(name, recipe, task.final_norm, None), seed=0)
     return head.state_dict().keys() <= state.keys()
+
+
+def _check_zero_shot(request: Request, weights: Weights, holds_head: bool) -> None:
+    """Check that the weights can serve as they are.
+
+    Raises:
+        UserError: they hold no head for the task, or a new one is asked for.
+    """
+    if request.new_head:
+        raise UserError("--zero-shot fine-tunes nothing and --new-head does: give one of them")
+    if not holds_head:
+        raise UserError(
+            f"--zero-shot {request.task}: {weights.origin} holds no head for it; expected weights "
+            "of this task (for retrieval also those of contrastive tuning, as "
+            "beit3_base_itc_patch16_224.pth), or leave --zero-shot out to fine-tune"
+        )
 
 
 def _recipe_of_weights(recipe: Recipe, weights: Weights, settings: tuple[str, ...]) -> Recipe:
