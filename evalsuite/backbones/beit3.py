@@ -12,6 +12,7 @@ from evalsuite.backbones import beit3_keys
 from evalsuite.backbones.beit3_config import CONFIGS, Beit3Config
 from evalsuite.backbones.beit3_init import initialise_official, initialise_tiny
 from evalsuite.backbones.contract import Backbone, Features, Memory
+from evalsuite.backbones.dense import windowed
 from evalsuite.backbones.incremental import continued, remembered
 from evalsuite.backbones.multiway import (
     IMAGE,
@@ -128,6 +129,35 @@ class Beit3(Backbone):
         tokens_BLD = torch.cat(list(self.normed(streams).values()), dim=1)
         return Features(tokens_BLD, padding_BL, num_image_tokens)
 
+    def feature_maps(
+        self,
+        image_BCHW: Tensor,
+        *,
+        layers: tuple[int, ...] | None = None,
+        window: int | None = None,
+        global_layers: tuple[int, ...] = (),
+    ) -> tuple[Tensor, ...]:
+        """Return the patches of images of any size as maps `[B, D, H, W]`."""
+        wanted = (self.depth - 1,) if layers is None else layers
+        height, width = (side // self.patch_size for side in image_BCHW.shape[2:])
+        tokens_BLD = self._embed_any_size(image_BCHW)
+        saving = self.config.activation_checkpointing and torch.is_grad_enabled()
+        maps = {}
+        for index, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
+            side = None if window is None or index in global_layers else window
+            if saving:
+                tokens_BLD = checkpoint(
+                    _grid_layer, layer, tokens_BLD, (height, width), side, use_reentrant=False
+                )
+            else:
+                tokens_BLD = _grid_layer(layer, tokens_BLD, (height, width), side)
+            if index in wanted:
+                is_last = index == self.depth - 1
+                seen = self.normed({IMAGE: tokens_BLD})[IMAGE] if is_last else tokens_BLD
+                maps[index] = seen[:, 1:].transpose(1, 2).reshape(len(seen), -1, height, width)
+        return tuple(maps[index] for index in wanted)
+
     def remember_image(self, image_BCHW: Tensor) -> Memory:
         """Return what text needs of the images, whatever the text will be."""
         return remembered(self.layers, self.embed_image(image_BCHW))
@@ -173,6 +203,25 @@ class Beit3(Backbone):
         positions = self.embed_positions[IMAGE].weight
         assert isinstance(positions, Tensor)
         tokens_BND: Tensor = self.vision_embed(image_BCHW, masked_BN)
+        return tokens_BND + positions[FIRST_POSITION:]
+
+    def _embed_any_size(self, image_BCHW: Tensor) -> Tensor:
+        """Return image tokens with positions interpolated to the image's patches.
+
+        Raises:
+            ValueError: its sides are not multiples of the patch size.
+        """
+        if any(side % self.patch_size for side in image_BCHW.shape[2:]):
+            raise ValueError(
+                f"images of shape {tuple(image_BCHW.shape)}: both sides must be multiples of "
+                f"{self.config.name}'s patch size {self.patch_size}"
+            )
+        own = self.image_size // self.patch_size
+        height, width = (side // self.patch_size for side in image_BCHW.shape[2:])
+        table = self.embed_positions[IMAGE].weight
+        assert isinstance(table, Tensor)
+        positions = beit3_keys.resampled_positions(table, (own, own), (height, width))
+        tokens_BND: Tensor = self.vision_embed(image_BCHW)
         return tokens_BND + positions[FIRST_POSITION:]
 
     def embed_text(
@@ -251,6 +300,15 @@ class Beit3(Backbone):
         if key != "embed_positions.A.weight" or tensor.shape[1:] != (self.width,):
             return None
         return beit3_keys.resized_positions(tensor, FIRST_POSITION + 1 + self.config.num_patches)
+
+
+def _grid_layer(
+    layer: Layer, tokens_BLD: Tensor, grid: tuple[int, int], window: int | None
+) -> Tensor:
+    """Return image tokens after a layer that attends globally or, given a side, in windows."""
+    if window is None:
+        return layer.forward({IMAGE: tokens_BLD}, None)[IMAGE]
+    return windowed(layer, tokens_BLD, grid, window)
 
 
 def beit3(

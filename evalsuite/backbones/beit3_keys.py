@@ -103,10 +103,16 @@ def resized_positions(table: Tensor, num_rows: int) -> Tensor:
     aligned, no antialiasing).
     """
     side_in, side_out = (_side(rows - NUM_FIXED_ROWS) for rows in (len(table), num_rows))
+    return resampled_positions(table, (side_in, side_in), (side_out, side_out))
+
+
+def resampled_positions(table: Tensor, grid_in: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """Return an image position table of a grid (rows, columns) for another grid."""
+    if grid_in == grid:
+        return table
     fixed, patches = table.float().tensor_split([NUM_FIXED_ROWS])
-    picture = patches.reshape(1, side_in, side_in, -1).permute(0, 3, 1, 2)
-    size = (side_out, side_out)
-    resized = F.interpolate(picture, size=size, mode="bicubic", align_corners=False)
+    picture = patches.reshape(1, *grid_in, -1).permute(0, 3, 1, 2)
+    resized = F.interpolate(picture, size=grid, mode="bicubic", align_corners=False)
     return torch.cat([fixed, resized.permute(0, 2, 3, 1).flatten(0, 2)]).to(table.dtype)
 
 

@@ -90,6 +90,29 @@ class Backbone(nn.Module, ABC):
             ValueError: neither input, or an image of another size than `image_size`.
         """
 
+    def feature_maps(
+        self,
+        image_BCHW: Tensor,
+        *,
+        layers: tuple[int, ...] | None = None,
+        window: int | None = None,
+        global_layers: tuple[int, ...] = (),
+    ) -> tuple[Tensor, ...]:
+        """Return the patches of images alone as maps `[B, D, H, W]`, for dense prediction.
+
+        Images of any size of whole patches are taken; positions are interpolated where it is not
+        `image_size`. The last layer's map has passed the final norm, if there is one.
+
+        Args:
+            layers: after which layers, from 0; the last one only by default.
+            window: patches per side of the windows that attention stays in; None attends globally.
+            global_layers: layers that attend globally all the same.
+
+        Raises:
+            ValueError: the image's sides are not multiples of `patch_size`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no feature maps")
+
     def remember_image(self, image_BCHW: Tensor) -> Memory:
         """Return what text needs of the images; only with the capability "causal_text".
 
