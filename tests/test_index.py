@@ -118,6 +118,17 @@ def test_a_changed_file_is_read_again_and_the_old_index_removed(data: Path) -> N
     assert len(list((data.parent / "cache").rglob("*.arrow"))) == 1
 
 
+def test_what_a_killed_build_left_is_removed(data: Path) -> None:
+    opened(benchmark(), data)
+    folder = next((data.parent / "cache").rglob("*.arrow")).parent
+    (folder / "old.1.tmp").touch()
+    (folder / "young.2.tmp").touch()
+    os.utime(folder / "old.1.tmp", (1, 1))
+    write(data, [[1, "changed"]])
+    opened(benchmark(), data)
+    assert [path.name for path in folder.glob("*.tmp")] == ["young.2.tmp"]
+
+
 def test_another_reader_builds_again_with_the_same_fingerprint(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import inspect
 import itertools
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -103,8 +104,7 @@ def _open(benchmark: Benchmark, data: Path, split: str, folder: Path) -> SampleI
     path = folder / f"{content[:16]}-{now['reader'][:8]}.arrow"
     if not path.is_file():
         _build(benchmark, data, split, path)
-        for stale in set(folder.glob("*.arrow")) - {path}:
-            stale.unlink(missing_ok=True)
+        _remove_stale(folder, path)
     written = {**now, "fingerprint": content, "arrow": path.name}
     temporary = state.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps(written), encoding="utf-8")
@@ -156,6 +156,18 @@ def _build(benchmark: Benchmark, data: Path, split: str, path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_stale(folder: Path, current: Path) -> None:
+    """Remove other indexes of the split, and what killed processes left half-written."""
+    an_hour_ago = time.time() - 3600
+    for path in set(folder.glob("*.arrow")) - {current}:
+        path.unlink(missing_ok=True)
+    for path in folder.glob("*.tmp"):
+        # A young one may be another process's, where the file system has no locks.
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < an_hour_ago:
+                path.unlink()
 
 
 def _note_ids(batch: list[Sample], seen: set[SampleId], where: str) -> None:
