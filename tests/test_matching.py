@@ -1,5 +1,6 @@
 """NLVR2 and retrieval: the official models through torchscale; the whole way on a mini world."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def pictures(folder: Path) -> list[Tensor]:
     return found
 
 
-def random_head(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def random_head(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(5)
     return {key: 0.2 * torch.randn(shape, generator=generator) for key, shape in shapes.items()}
 
@@ -102,7 +103,9 @@ def test_nlvr2_logits_equal_the_official_model(tmp_path: Path) -> None:
     images = pictures(tmp_path)
     official = official_beit3(CONFIG)
     keys = {"norm1": (4 * WIDTH,), "norm2": (2 * WIDTH,)}
-    shapes = {f"head.{key}.{part}": shape for key, shape in keys.items() for part in PARTS}
+    shapes: dict[str, tuple[int, ...]] = {
+        f"head.{key}.{part}": shape for key, shape in keys.items() for part in PARTS
+    }
     for key, rows, columns in (("dense1", 2 * WIDTH, 4 * WIDTH), ("dense2", 2, 2 * WIDTH)):
         shapes |= {f"head.{key}.weight": (rows, columns), f"head.{key}.bias": (rows,)}
     state = random_head(shapes)
