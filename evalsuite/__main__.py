@@ -124,11 +124,9 @@ def doctor(
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        table = Table("split", "file", "", "found")
-        for finding in findings:
-            text = f"{finding.text} {finding.sha256 or ''}".rstrip()
-            table.add_row(finding.split or "all", finding.path, finding.level, text)
-        Console().print(table)
+        for finding in findings:  # lines, not a table: paths and addresses are to be copied
+            where = f"{finding.level:7} {finding.split or 'all':9} {finding.path}"
+            print(f"{where}: {finding.text} {finding.sha256 or ''}".rstrip())
     problems = sum(finding.level == "problem" for finding in findings)
     if problems:
         raise UserError(f"{data}: {problems} problem(s) with the files of {task}, listed above")
