@@ -245,8 +245,10 @@ def score(
     found = scorable(request)
     facts = {"task": found.benchmark.card.name, "split": found.split}
     scores = [paired_difference(found)] if paired else score_predictions(found, not no_interval)
-    theirs = official_scores(found, request) if official else []
-    _print_scores(facts, scores, theirs, as_json=as_json)
+    theirs = official_scores(found, request) if official else None
+    _print_scores(facts, scores, theirs or (), as_json=as_json)
+    if official and theirs is None:
+        raise UserError(f"--official: {found.benchmark.official_hint}")
 
 
 @app.command()

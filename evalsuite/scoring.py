@@ -86,20 +86,17 @@ def paired_difference(found: Scorable) -> Score:
     return found.benchmark.paired(found.sets[0], found.sets[1], found.references)
 
 
-def official_scores(found: Scorable, request: ScoreRequest) -> list[Score]:
+def official_scores(found: Scorable, request: ScoreRequest) -> list[Score] | None:
     """Return what the official engine says of the first set of predictions.
 
-    Raises:
-        UserError: the engine is not installed.
+    None where it is not here; `official_hint` of the benchmark says what it needs.
     """
+    if request.predictions:
+        return found.benchmark.official_scores(request.predictions[0], found.data, found.split)
     with TemporaryDirectory() as folder:
-        path = request.predictions[0] if request.predictions else Path(folder) / "predictions.json"
-        if not request.predictions:
-            found.benchmark.write_predictions(found.sets[0], path)
-        scores = found.benchmark.official_scores(path, found.data, found.split)
-    if scores is None:
-        raise UserError(f"--official: {found.benchmark.official_hint}")
-    return scores
+        path = Path(folder) / "predictions.json"
+        found.benchmark.write_predictions(found.sets[0], path)
+        return found.benchmark.official_scores(path, found.data, found.split)
 
 
 def _runs(request: ScoreRequest) -> Scorable:
