@@ -1,0 +1,74 @@
+"""COCO captioning for fine-tuning and predicting."""
+
+from pathlib import Path
+
+from evalsuite.data.text import Tokenizer
+from evalsuite.heads.captioning import Captioner, CaptioningRecipe
+from evalsuite.records.errors import UserError
+from evalsuite.records.recipe import Recipe
+
+from .benchmark import BENCHMARK
+
+OFFICIAL = "unilm beit3/get_started/get_started_for_captioning.md @768a3c8"
+RECIPES = {
+    "beit3_base": CaptioningRecipe(
+        source=f"{OFFICIAL}, COCO, base, 8 GPUs x 32",
+        image_size=480,
+        batch_size=256,
+        epochs=10,
+        warmup_epochs=1,
+        lr=4e-5,
+        drop_path=0.1,
+        micro_batch=32,
+        precision="bf16",  # the official run is fp16; bf16 needs no loss scaling
+        max_text_tokens=32,
+    ),
+    "beit3_large": CaptioningRecipe(
+        source=f"{OFFICIAL}, COCO, large, 8 GPUs x 32",
+        image_size=480,
+        batch_size=256,
+        epochs=10,
+        warmup_epochs=1,
+        lr=8e-6,
+        drop_path=0.1,
+        micro_batch=32,
+        precision="bf16",
+        activation_checkpointing=True,
+        max_text_tokens=32,
+    ),
+    # Crops and flips would make "left" and what is named wrong.
+    "beit3_tiny": CaptioningRecipe(
+        source="ours: the best of a few runs on the tiny world, two CPU cores",
+        image_size=32,
+        batch_size=64,
+        epochs=1,
+        warmup_epochs=0.1,
+        lr=1e-3,
+        clip_norm=1.0,
+        max_text_tokens=32,
+        max_new=32,
+        augment=False,
+        randaug=False,
+    ),
+}
+
+
+class CaptioningTask:
+    """An image in, one sentence out, word by word."""
+
+    benchmark = BENCHMARK
+    final_norm = True  # unilm beit3/modeling_finetune.py: the captioning model has one
+
+    def recipe(self, backbone: str) -> CaptioningRecipe:
+        """Return the recipe for a backbone."""
+        if backbone not in RECIPES:
+            raise UserError(f"captioning has no recipe for {backbone}; it has {', '.join(RECIPES)}")
+        return RECIPES[backbone]
+
+    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> Captioner:
+        """Return the task ready to work on a data folder."""
+        assert isinstance(recipe, CaptioningRecipe)
+        return Captioner(data, recipe, tokenizer)
+
+
+TASK = CaptioningTask()
