@@ -1,4 +1,4 @@
-"""nocaps for fine-tuning and predicting: captions learnt from COCO, of things COCO does not have."""
+"""nocaps for fine-tuning and predicting: captions learnt from COCO, of things it does not have."""
 
 from pathlib import Path
 
