@@ -112,7 +112,14 @@ class ImageClassHead(nn.Module):
             self.head.bias.mul_(SMALL_INIT)
 
     def forward(self, features: Features) -> Tensor:
-        """Return logits `[B, C]`; the class token is left out of the mean."""
-        mean_BD = features.tokens_BLD[:, 1 : features.num_image_tokens].mean(dim=1)
+        """Return logits `[B, C]`."""
+        return self.classify(self.pooled(features))
+
+    def pooled(self, features: Features) -> Tensor:
+        """Return the mean patch token `[B, D]`; the class token is left out of it."""
+        return features.tokens_BLD[:, 1 : features.num_image_tokens].mean(dim=1)
+
+    def classify(self, mean_BD: Tensor) -> Tensor:
+        """Return logits `[B, C]` of pooled features."""
         logits_BC: Tensor = self.head(self.fc_norm(mean_BD))
         return logits_BC

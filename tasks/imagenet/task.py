@@ -1,0 +1,204 @@
+"""ImageNet-1K for fine-tuning and predicting: one of the classes, from the image alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor, nn
+
+from evalsuite.backbones.contract import Backbone
+from evalsuite.benchmark import Sample
+from evalsuite.data.images import read_image
+from evalsuite.data.index import open_index
+from evalsuite.data.text import Tokenizer
+from evalsuite.heads.pooled import ImageClassHead
+from evalsuite.metrics.classification import TOP
+from evalsuite.records.errors import UserError
+from evalsuite.records.recipe import Recipe
+from evalsuite.task import Batch, Inputs
+
+from .augment import augmenting_transform, plain_transform
+from .benchmark import BENCHMARK
+from .mixing import draw_mixture, mixed_images, soft_target_loss, soft_targets
+from .probe import FeatureStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageNetRecipe(Recipe):
+    """Images of a micro-batch are mixed with each other; the official code mixes 128 of one GPU.
+
+    `mixup` and `cutmix` are the alphas of their Beta distributions, 0 for none. `linear_probe`
+    freezes the backbone and trains the head on features that are computed once, from images that
+    are neither augmented nor mixed.
+    """
+
+    augment: bool = True
+    mixup: float = 0.8
+    cutmix: float = 1.0
+    label_smoothing: float = 0.1
+    linear_probe: bool = False
+
+
+OFFICIAL = "unilm beit3/get_started/get_started_for_image_classification.md @768a3c8"
+RECIPES = {
+    "beit3_base": ImageNetRecipe(
+        source=f"{OFFICIAL}, base, 8 GPUs x 128",
+        image_size=224,
+        batch_size=1024,
+        epochs=50,
+        warmup_epochs=5,
+        lr=7e-4,
+        layer_decay=0.65,
+        weight_decay=0.05,
+        drop_path=0.15,
+        micro_batch=128,
+        precision="bf16",  # the official run is fp16; bf16 needs no loss scaling
+    ),
+    "beit3_large": ImageNetRecipe(
+        source=f"{OFFICIAL}, large, 8 GPUs x 128",
+        image_size=224,
+        batch_size=1024,
+        epochs=50,
+        warmup_epochs=5,
+        lr=2e-4,
+        layer_decay=0.8,
+        weight_decay=0.05,
+        drop_path=0.25,
+        micro_batch=128,
+        precision="bf16",
+        activation_checkpointing=True,
+    ),
+    # A class is a shape in a colour: solarised or posterised it would be another one.
+    "beit3_tiny": ImageNetRecipe(
+        source="ours: the best of a few runs on the tiny world, two CPU cores",
+        image_size=32,
+        batch_size=32,
+        epochs=8,
+        warmup_epochs=0.5,
+        lr=1e-3,
+        clip_norm=1.0,
+        augment=False,
+        mixup=0.0,
+        cutmix=0.0,
+    ),
+}
+
+
+class ImageNetTask:
+    """An image in, a class out."""
+
+    benchmark = BENCHMARK
+    final_norm = False  # unilm beit3/modeling_finetune.py: the ImageNet model has none
+
+    def recipe(self, backbone: str) -> ImageNetRecipe:
+        """Return the recipe for a backbone."""
+        if backbone not in RECIPES:
+            raise UserError(f"imagenet has no recipe for {backbone}; it has {', '.join(RECIPES)}")
+        return RECIPES[backbone]
+
+    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> "OpenImageNet":
+        """Return the task ready to work on a data folder."""
+        assert isinstance(recipe, ImageNetRecipe)
+        return OpenImageNet(data, recipe)
+
+
+class OpenImageNet:
+    """ImageNet at work on one data folder, with the classes that have a folder there."""
+
+    def __init__(self, data: Path, recipe: ImageNetRecipe) -> None:
+        self._data, self._recipe = data, recipe
+        # Released weights need no training images: then the classes are those of val.
+        split = "train" if (data / "imagenet/train").is_dir() else "val"
+        self.wnids = BENCHMARK.wnids(data, split)
+        self._labels = {wnid: label for label, wnid in enumerate(self.wnids)}
+        self._look = plain_transform(recipe.image_size)
+        self._glance = augmenting_transform(recipe.image_size)
+        self._store: FeatureStore | None = None
+
+    def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
+        """Return a new head over the classes; for a linear probe, freeze the backbone."""
+        head = ImageClassHead(backbone.width, len(self.wnids), seed=seed)
+        if self._recipe.linear_probe and not head.head.weight.is_meta:
+            backbone.requires_grad_(False)
+            split = self._recipe.train_split or BENCHMARK.card.train_split
+            if (self._data / "imagenet" / split).is_dir():
+                ids = open_index(BENCHMARK, self._data, split).ids
+                self._store = FeatureStore(ids, backbone.width)
+        return head
+
+    def inputs(self, sample: Sample, generator: Generator | None) -> Inputs:
+        """Return image and label; in training also what decides its augmentation or its place."""
+        found = {"label": self._label(sample)}
+        if generator is None:
+            return found | {"image": self._look(self._read(sample))}
+        if self._store is not None:
+            slot = self._store.slot(sample.id)
+            size = self._recipe.image_size
+            known = self._store.holds(slot)
+            image = torch.zeros(3, size, size) if known else self._look(self._read(sample))
+            return found | {"image": image, "slot": slot}
+        image = self._read(sample)
+        glance = self._glance(image, generator) if self._recipe.augment else self._look(image)
+        return found | {"image": glance, "draw": int(generator.integers(2**63))}
+
+    def _read(self, sample: Sample) -> Any:
+        return read_image(self._data / sample.images[0])
+
+    def _label(self, sample: Sample) -> int:
+        """Return a sample's class.
+
+        Raises:
+            UserError: training has no class of that name.
+        """
+        wnid = sample.target["wnid"]
+        if wnid not in self._labels:
+            raise UserError(
+                f"{self._data / sample.images[0]}: the class {wnid} is none of the "
+                f"{len(self.wnids)} that have a folder in {self._data / 'imagenet/train'}"
+            )
+        return self._labels[wnid]
+
+    def collate(self, items: Sequence[Inputs]) -> dict[str, Tensor]:
+        """Return a batch; in training its images are mixed, and its targets soft."""
+        recipe, count = self._recipe, len(self.wnids)
+        image_BCHW = torch.stack([item["image"] for item in items])
+        label_B = torch.tensor([item["label"] for item in items])
+        if "slot" in items[0]:
+            slot_B = torch.tensor([item["slot"] for item in items])
+            target_BC = soft_targets(label_B, count, recipe.label_smoothing)
+            return {"image": image_BCHW, "target": target_BC, "slot": slot_B}
+        if "draw" not in items[0]:
+            return {"image": image_BCHW}
+        generator = np.random.default_rng([item["draw"] for item in items])
+        mixture = draw_mixture(generator, recipe.mixup, recipe.cutmix, recipe.image_size)
+        target_BC = soft_targets(label_B, count, recipe.label_smoothing, mixture)
+        return {"image": mixed_images(image_BCHW, mixture), "target": target_BC}
+
+    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+        """Return class logits, B x classes."""
+        assert isinstance(head, ImageClassHead)
+        if self._store is None or "slot" not in batch:
+            return head.forward(backbone(batch["image"]))
+        backbone.eval()  # no stochastic depth: a feature is computed once
+
+        def compute(image_BCHW: Tensor) -> Tensor:
+            return head.pooled(backbone(image_BCHW))
+
+        return head.classify(self._store.filled(batch["slot"], batch["image"], compute))
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the cross-entropy of soft targets, averaged over images."""
+        return soft_target_loss(outputs, batch["target"])
+
+    def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
+        """Return the wnids of the five likeliest classes of each image, best first."""
+        logits_BC = self.forward(backbone, head, batch)
+        best = logits_BC.topk(min(TOP, len(self.wnids)), dim=-1).indices.tolist()
+        return [[self.wnids[label] for label in labels] for labels in best]
+
+
+TASK = ImageNetTask()
