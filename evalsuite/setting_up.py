@@ -199,7 +199,12 @@ def _backbone(name: str, recipe: Recipe, final_norm: bool, seed: int | None) -> 
 
 
 def _holds_head(state: Mapping[str, Tensor], open_task: OpenTask, name: str, task: Task) -> bool:
-    """Return whether a file holds every weight of the task's head."""
+    """Return whether a file holds every weight of the task's head, and not just to start from.
+
+    Files of masked pretraining hold the word head that captioning goes on with.
+    """
+    if recognise(state).task == "pretrained":
+        return False
     with device("meta"):
         recipe = task.recipe(name)
         head = open_task.head(_backbone(name, recipe, task.final_norm, None), seed=0)
