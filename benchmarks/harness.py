@@ -4,8 +4,9 @@ A file `benchmarks/bench_<name>.py` holds one `BENCH` and ends with `main(BENCH)
 
     python benchmarks/bench_<name>.py make FOLDER [--seed N]
     python benchmarks/bench_<name>.py run ENGINE FOLDER        (ENGINE: official, ours, ...)
+    python benchmarks/bench_<name>.py describe
 
-and `run` prints one JSON object, a `Measurement`, as its last line.
+`run` prints one JSON object, a `Measurement`, as its last line; `describe` what the table says.
 """
 
 import argparse
@@ -49,7 +50,8 @@ class Bench:
     """One row or more of the table: `engines["official"]` is what the others are compared with.
 
     `floors` names the engines that stand in the table. `in_memory` says that inputs were loaded
-    before the clock started, so that memory is compared above them.
+    before the clock started, so that memory is compared above them. Benchmarks that name the
+    same `inputs` share one folder of them. Scores that an engine does not give are not compared.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Bench:
     engines: Mapping[str, Engine]
     floors: Mapping[str, Floor]
     in_memory: bool = False
+    inputs: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,13 +128,30 @@ def main(bench: Bench) -> None:
     run = verbs.add_parser("run", help="measure one engine; prints JSON")
     run.add_argument("engine", choices=sorted(bench.engines))
     run.add_argument("folder", type=Path)
+    verbs.add_parser("describe", help="print what the benchmark is, as JSON")
     arguments = parser.parse_args()
+    if arguments.verb == "describe":
+        sys.stdout.write(json.dumps(_description(bench)) + "\n")
+        return
     if arguments.verb == "make":
         arguments.folder.mkdir(parents=True, exist_ok=True)
         bench.make_inputs(arguments.folder, arguments.seed)
         return
     measurement = measure(bench, arguments.engine, arguments.folder)
     sys.stdout.write(json.dumps(asdict(measurement)) + "\n")
+
+
+def _description(bench: Bench) -> dict[str, Any]:
+    """Return the plain facts of a benchmark."""
+    return {
+        "name": bench.name,
+        "title": bench.title,
+        "size": bench.size,
+        "engines": list(bench.engines),
+        "floors": {name: list(floor) for name, floor in bench.floors.items()},
+        "in_memory": bench.in_memory,
+        "inputs": bench.inputs or bench.name,
+    }
 
 
 def cpu_seconds() -> float:

@@ -120,7 +120,7 @@ def evaluate(detections: Detections, truth: Truth, kind: Kind) -> Evaluated:
 
 
 def ap_scores(evaluated: Evaluated, truth: Truth, kind: Kind, *, interval: bool) -> list[Score]:
-    """Return the twelve figures in percent, `box_ap` (or `mask_ap`) first.
+    """Return the twelve figures in percent, `box_ap` (or `mask_ap`) first; -1 without any truth.
 
     The 95% interval is the value -+ 2.093 standard errors of the delete-a-group jackknife over 20
     random groups of images (Kott 2001, J. Official Statistics 17): AP of resampled images is
@@ -131,7 +131,7 @@ def ap_scores(evaluated: Evaluated, truth: Truth, kind: Kind, *, interval: bool)
     num_images = truth.image_ids.size
     scores = []
     for figure in FIGURES:
-        value = 100 * _mean(_entries(evaluated, figure))
+        value = _percent(_mean(_entries(evaluated, figure)))
         bounds = None
         if left_out is not None:
             bounds = jackknife_bounds(value, left_out[figure.name], low=0.0)
@@ -149,7 +149,7 @@ def ap_scores(evaluated: Evaluated, truth: Truth, kind: Kind, *, interval: bool)
 
 def paired_ap(first: Evaluated, second: Evaluated, truth: Truth, kind: Kind) -> Score:
     """Return the AP of `first` minus that of `second` in points, with the jackknife's interval."""
-    values = [100 * _mean(_entries(evaluated, FIGURES[0])) for evaluated in (first, second)]
+    values = [_percent(_mean(_entries(one, FIGURES[0]))) for one in (first, second)]
     left_out = [left_out_figures(evaluated, truth) for evaluated in (first, second)]
     bounds = None
     if left_out[0] is not None and left_out[1] is not None:
@@ -214,6 +214,11 @@ def _entries(evaluated: Evaluated, figure: Figure) -> NDArray[np.float64]:
     if figure.threshold is not None:
         array = array[[figure.threshold]]
     return array[..., figure.area, figure.most]
+
+
+def _percent(mean: float) -> float:
+    """Return a mean in percent; -1 for a figure that does not exist, as pycocotools prints it."""
+    return mean if mean < 0 else 100 * mean
 
 
 def _mean(entries: NDArray[np.float64]) -> float:

@@ -27,7 +27,12 @@ def official_ap(detections: Detections, truth: Truth, kind: Kind) -> list[Score]
     arrays = official_arrays(detections, truth, kind)
     num_images = truth.image_ids.size
     return [
-        Score(name=f"{kind}_{figure.name}", value=100 * float(value), unit="percent", n=num_images)
+        Score(
+            name=f"{kind}_{figure.name}",
+            value=float(value) if value < 0 else 100 * float(value),
+            unit="percent",
+            n=num_images,
+        )
         for figure, value in zip(FIGURES, arrays.stats, strict=True)
     ]
 
