@@ -122,6 +122,7 @@ def _tune(work: Work, run: Run, request: Request) -> None:
         num_samples=min(len(work.train_index), request.limit or len(work.train_index)),
         seed=request.seed,
         states=run.checkpoints,
+        log=run.training_log,
         bad=Budget(request.skip_bad),
     )
     accelerator = work.accelerator

@@ -21,6 +21,7 @@ from evalsuite.engine.progress import Meter
 from evalsuite.engine.trainer_state import resume, save_state
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
+from evalsuite.records.training import TrainingPoint, note_training
 from evalsuite.task import ComparesSamples, OpenTask
 
 SECONDS_BETWEEN_STATES = 60.0
@@ -29,7 +30,7 @@ STEPS_BETWEEN_LOGS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """What one fine-tuning works with; `states` is the folder of its trainer states."""
+    """What one fine-tuning works with; `states` takes trainer states, `log` the loss."""
 
     task: OpenTask
     recipe: Recipe
@@ -37,6 +38,7 @@ class Tuning:
     num_samples: int
     seed: int
     states: Path
+    log: Path
     bad: Budget
 
 
@@ -80,7 +82,10 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
             meter.advance(1, sum(len(part.ids) for part in parts) * accelerator.num_processes)
             if (step + 1) % STEPS_BETWEEN_LOGS and step + 1 < plan.num_steps:
                 continue
-            _log(step, float(loss), rate, meter, accelerator)
+            point = TrainingPoint(step + 1, float(loss), rate)
+            _log(point, meter, accelerator)
+            if accelerator.is_main_process:
+                note_training(tuning.log, point)
             is_due = time.perf_counter() - saved > SECONDS_BETWEEN_STATES
             if step + 1 < plan.num_steps and _decided_by_main(is_due, accelerator):
                 save_state(tuning.states, step + 1, accelerator)
@@ -167,20 +172,21 @@ def _average(model: TaskModel, recipe: Recipe) -> AveragedModel | None:
     return AveragedModel(model, multi_avg_fn=averaging)
 
 
-def _log(step: int, loss: float, rate: float, meter: Meter, accelerator: Accelerator) -> None:
+def _log(point: TrainingPoint, meter: Meter, accelerator: Accelerator) -> None:
     """Show and track the state of a step.
 
     Raises:
         UserError: the loss is not finite.
     """
+    step, loss, rate = point
     if not math.isfinite(loss):
         raise UserError(
-            f"the loss is {loss} at step {step + 1}; try a smaller learning rate "
+            f"the loss is {loss} at step {step}; try a smaller learning rate "
             "(--set lr=...) or full precision (--set precision=no)"
         )
     meter.text = f"loss {loss:.4f} lr {rate:.2e}"
     values = {"loss": loss, "lr": rate, "samples_per_second": meter.samples_per_second}
-    accelerator.log(values, step=step + 1)
+    accelerator.log(values, step=step)
 
 
 def _decided_by_main(wish: bool, accelerator: Accelerator) -> bool:

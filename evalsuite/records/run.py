@@ -64,6 +64,11 @@ class Run:
         return self.folder / "checkpoints"
 
     @property
+    def training_log(self) -> Path:
+        """The loss of fine-tuning, step by step: see records/training.py."""
+        return self.folder / "train.jsonl"
+
+    @property
     def weights(self) -> Path:
         """The fine-tuned weights; the file is there once fine-tuning has finished."""
         return self.checkpoints / "final.safetensors"
