@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor, device
 
 from evalsuite.backbones.beit3 import beit3
-from evalsuite.backbones.checkpoint import read_checkpoint, sha256_of
+from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.contract import Backbone
 from evalsuite.backbones.convert import recognise
 from evalsuite.backbones.fetch import local_file
@@ -22,6 +22,7 @@ from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import say
 from evalsuite.engine.session import accelerator_for
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import file_sha256
 from evalsuite.records.recipe import Recipe
 from evalsuite.task import OpenTask, Task
 from evalsuite.tinyworld.tokenizer import tokenizer_path
@@ -170,7 +171,7 @@ def _weights(request: Request) -> Weights:
     if request.weights is None:
         return Weights(f"from scratch, seed {request.seed}", None, None)
     path = local_file(request.weights)
-    return Weights(str(path), sha256_of(path), read_checkpoint(path))
+    return Weights(str(path), file_sha256(path), read_checkpoint(path))
 
 
 def _backbone_name(request: Request, weights: Weights) -> str:

@@ -13,13 +13,14 @@ from torchscale_beit3 import official_beit3, prefixed
 
 from evalsuite.backbones.beit3 import Beit3, beit3
 from evalsuite.backbones.beit3_config import CONFIGS
-from evalsuite.backbones.checkpoint import read_checkpoint, save_checkpoint, sha256_of
+from evalsuite.backbones.checkpoint import read_checkpoint, save_checkpoint
 from evalsuite.backbones.convert import convert, recognise
 from evalsuite.backbones.loading import load_weights, official_state
 from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.pooled import VqaHead
 from evalsuite.heads.words import WordHead
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import file_sha256
 
 SMALL = replace(CONFIGS["beit3_tiny"], vocab_size=60)
 NO_NORM = replace(SMALL, final_norm=False)
@@ -126,7 +127,7 @@ def test_a_failed_save_leaves_the_former_file(tmp_path: Path) -> None:
 def test_sha256_is_the_standard_one(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"abc")  # FIPS 180-2 appendix B.1
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert sha256_of(tmp_path / "f") == digest
+    assert file_sha256(tmp_path / "f") == digest
 
 
 def test_weights_come_back_as_they_were_through_official_keys() -> None:

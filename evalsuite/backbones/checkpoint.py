@@ -1,6 +1,5 @@
 """Reading weights without running a file's code, strict loading, and writing them back."""
 
-import hashlib
 import os
 import pickle
 import re
@@ -91,9 +90,3 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], metadata: Mapping[s
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

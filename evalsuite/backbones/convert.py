@@ -9,8 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from evalsuite.backbones.beit3_config import CONFIGS
-from evalsuite.backbones.checkpoint import read_checkpoint, save_checkpoint, sha256_of
+from evalsuite.backbones.checkpoint import read_checkpoint, save_checkpoint
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import file_sha256
 
 PREFIX = "beit3."
 LAYER = re.compile(r"beit3\.encoder\.layers\.(\d+)\.")
@@ -96,6 +97,6 @@ def convert(checkpoint: Path, out: Path) -> Recognised:
         raise UserError(f"{out}: expected a name that ends in .safetensors")
     state = read_checkpoint(checkpoint)
     recognised = recognise(state, str(checkpoint))
-    metadata = {"source": checkpoint.name, "source_sha256": sha256_of(checkpoint)}
+    metadata = {"source": checkpoint.name, "source_sha256": file_sha256(checkpoint)}
     save_checkpoint(out, state, metadata)
     return recognised

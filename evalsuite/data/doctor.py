@@ -12,8 +12,8 @@ from typing import Literal
 from evalsuite.benchmark import Benchmark, OfficialFile, Split
 from evalsuite.data.contents import count_files, count_records
 from evalsuite.data.decode import UnreadableImageError, read_image
-from evalsuite.data.fingerprint import file_sha256
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import file_sha256
 
 Level = Literal["ok", "differs", "problem"]
 Progress = Callable[[int, int], None]

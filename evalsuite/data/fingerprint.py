@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evalsuite.benchmark import OfficialFile
-
-CHUNK = 1 << 20  # bytes read at once
+from evalsuite.records.files import file_sha256
 
 
 class Mark(NamedTuple):
@@ -17,15 +16,6 @@ class Mark(NamedTuple):
     path: str
     size: int
     changed_ns: int
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def fingerprint(data: Path, files: Sequence[OfficialFile]) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "IMAGENET_STD",
     "CropBox",
     "EvalTransform",
+    "ImageReader",
     "TrainTransform",
     "UnreadableImageError",
     "center_crop_transform",
@@ -63,6 +65,28 @@ def sample_generator(seed: int, epoch: int, id: SampleId, use: int = 0) -> np.ra
     # repr keeps the id 5 apart from the id "5".
     digest = hashlib.blake2b(repr(id).encode(), digest_size=8).digest()
     return np.random.default_rng((seed, epoch, use, int.from_bytes(digest)))
+
+
+class ImageReader(NamedTuple):
+    """Image files of a data folder as pixels: `look` of evaluation, `glance` of training.
+
+    Without a `glance` training sees what evaluation sees.
+    """
+
+    data: Path
+    look: EvalTransform
+    glance: TrainTransform | None
+
+    def __call__(self, name: str, generator: np.random.Generator | None) -> Tensor:
+        """Return an image CHW; evaluation's when there is no generator.
+
+        Raises:
+            UnreadableImageError: the file is missing or cannot be decoded.
+        """
+        image = read_image(self.data / name)
+        if generator is None or self.glance is None:
+            return self.look(image)
+        return self.glance(image, generator)
 
 
 def eval_transform(size: int, mean: Channels = HALF, std: Channels = HALF) -> EvalTransform:

@@ -49,7 +49,7 @@ def accelerator_for(
             cpu=on_cpu,
             log_with=track,
             project_dir=str(runs),
-            # A pass over images alone trains no text expert, and nothing here trains the mask token.
+            # A pass over images alone trains no text expert; nothing trains the mask token.
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
     except (ImportError, ValueError) as error:

@@ -1,5 +1,6 @@
 """Writing small files so that a reader never sees half of one."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -44,3 +45,9 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise UserError(f"{path}: expected JSON, but {error}; is the file complete?") from error
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

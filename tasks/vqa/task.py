@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Sample
-from evalsuite.data.images import eval_transform, read_image, train_transform
+from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.text import Tokenizer
 from evalsuite.heads.pooled import VqaHead
 from evalsuite.heads.text import padded
@@ -105,9 +105,10 @@ class OpenVqa:
     def __init__(self, data: Path, recipe: VqaRecipe, tokenizer: Tokenizer) -> None:
         self.answers = answer_vocabulary(data, recipe.min_answer_count)
         self._labels = {answer: label for label, answer in enumerate(self.answers)}
-        self._data, self._recipe, self._tokenizer = data, recipe, tokenizer
-        self._look = eval_transform(recipe.image_size)
-        self._glance = train_transform(recipe.image_size, randaug=recipe.randaug)
+        self._recipe, self._tokenizer = recipe, tokenizer
+        glance = train_transform(recipe.image_size, randaug=recipe.randaug)
+        look = eval_transform(recipe.image_size)
+        self._read = ImageReader(data, look, glance if recipe.augment else None)
 
     def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
         """Return a new head over the answers."""
@@ -115,11 +116,9 @@ class OpenVqa:
 
     def inputs(self, sample: Sample, generator: Generator | None) -> Inputs:
         """Return image, question ids and the soft target of one question."""
-        image = read_image(self._data / sample.images[0])
         labels, scores = soft_target(sample.target["answers"], self._labels)
-        look = generator is None or not self._recipe.augment
         return {
-            "image": self._look(image) if look else self._glance(image, generator),
+            "image": self._read(sample.images[0], generator),
             "text": self._tokenizer.encode(sample.text, self._recipe.max_text_tokens),
             "labels": labels,
             "scores": scores,
