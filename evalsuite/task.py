@@ -16,8 +16,9 @@ from evalsuite.data.text import Tokenizer
 from evalsuite.records.recipe import Recipe
 
 Inputs = Mapping[str, Any]
-# By name, first axis B; names of image tensors begin with "image". In fine-tuning "step" is the
-# optimizer step, from 0, for losses that change on the way.
+# By name, first axis B; lists of different lengths stand one after the other, beside a tensor of
+# their lengths. Names of image tensors begin with "image". In fine-tuning "step" is the optimizer
+# step, from 0, for losses that change on the way.
 Batch = Mapping[str, Tensor]
 
 

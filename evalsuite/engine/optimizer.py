@@ -41,9 +41,15 @@ def optimizer_for(backbone: Backbone, head: nn.Module, recipe: Recipe) -> AdamW:
 
 
 def learning_rate(step: int, plan: Plan, recipe: Recipe) -> float:
-    """Return the rate of a step: linear from 0 over the warm-up, then a cosine down to `min_lr`."""
+    """Return the rate of a step: linear from 0 over the warm-up, then down to `min_lr`.
+
+    That is a cosine, or the recipe's drops to a tenth each.
+    """
     if step < plan.warmup_steps:
         return recipe.lr * step / max(1, plan.warmup_steps - 1)
+    if recipe.lr_drops:
+        num_drops = sum(step >= share * plan.num_steps for share in recipe.lr_drops)
+        return max(recipe.min_lr, recipe.lr * 0.1**num_drops)
     progress = (step - plan.warmup_steps) / max(1, plan.num_steps - plan.warmup_steps)
     return recipe.min_lr + 0.5 * (recipe.lr - recipe.min_lr) * (1 + math.cos(math.pi * progress))
 

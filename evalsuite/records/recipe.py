@@ -15,6 +15,7 @@ class Recipe:
     """Settings of one fine-tuning; a task subclasses it when it has more.
 
     `batch_size` is global: over all processes and accumulated micro-batches. `lr` belongs to it.
+    It falls as a cosine or, if there are `lr_drops` (shares of all steps), to a tenth at each.
     `layer_decay` 1.0 means that every layer learns at `lr`; `head_lr_factor` multiplies the lr of
     parameters whose name starts with `head`. `blind` greys every image out, to learn what the text
     alone gives away. `train_split` None is the benchmark's usual one. `source` says where the
@@ -28,6 +29,7 @@ class Recipe:
     warmup_epochs: float
     lr: float
     min_lr: float = 1e-6  # unilm beit3/run_beit3_finetuning.py @768a3c8
+    lr_drops: tuple[float, ...] = ()
     layer_decay: float = 1.0
     head_lr_factor: float = 1.0
     weight_decay: float = 0.05
@@ -71,6 +73,9 @@ def _parse(key: str, text: str, current: Any, annotation: str) -> Any:
     try:
         if "bool" in annotation:
             return TRUTHS[text.lower()]
+        if "..." in annotation:
+            kind = float if "float" in annotation else int
+            return tuple(kind(part) for part in text.split(",") if part)
         if "tuple" in annotation:
             return tuple(
                 type(item)(part) for item, part in zip(current, text.split(","), strict=True)

@@ -1,0 +1,193 @@
+"""COCO detection for fine-tuning and predicting: boxes and masks from one model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from pycocotools import mask as run_lengths
+from torch import Tensor, nn
+
+from evalsuite.backbones.contract import Backbone
+from evalsuite.benchmark import Sample
+from evalsuite.data.images import read_image
+from evalsuite.data.instances import Size, fitted, framed_image, framed_instances, jittered
+from evalsuite.data.text import Tokenizer
+from evalsuite.heads.cascade import Truth
+from evalsuite.heads.detector import Detector
+from evalsuite.heads.instance_masks import pasted
+from evalsuite.heads.suppression import Found
+from evalsuite.records.errors import UserError
+from evalsuite.records.recipe import Recipe
+from evalsuite.task import Batch, Inputs
+
+from .benchmark import BENCHMARK
+from .card import annotations_path
+from .recipes import RECIPES, DetectionRecipe
+from .views import Looking, View, find, mirrored
+
+# All files of COCO hold the same classes; the smallest is read first.
+SPLITS_WITH_CLASSES = ("val", "train", "test-dev")
+DECIMALS_OF_BOXES, DECIMALS_OF_SCORES = 2, 5  # a line of the journal stays small
+
+
+class DetectionTask:
+    """Objects of eighty classes, each with a box and a mask."""
+
+    benchmark = BENCHMARK
+    final_norm = False  # detectron2 modeling/backbone/vit.py: the plain backbone has none
+
+    def recipe(self, backbone: str) -> DetectionRecipe:
+        """Return the recipe for a backbone."""
+        if backbone not in RECIPES:
+            raise UserError(f"detection has no recipe for {backbone}; it has {', '.join(RECIPES)}")
+        return RECIPES[backbone]
+
+    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> "OpenDetection":
+        """Return the task ready to work on a data folder; the tokenizer is not used."""
+        assert isinstance(recipe, DetectionRecipe)
+        return OpenDetection(data, recipe)
+
+
+class OpenDetection:
+    """COCO detection at work on one data folder, with the classes that its files name."""
+
+    def __init__(self, data: Path, recipe: DetectionRecipe) -> None:
+        self.categories = _categories(data)
+        self._labels = {category: label for label, category in enumerate(self.categories)}
+        self._data, self._recipe = data, recipe
+
+    def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
+        """Return a new detector over the classes.
+
+        Raises:
+            UserError: a test scale is not of whole patches.
+        """
+        patch = backbone.patch_size
+        for side in self._recipe.test_scales:
+            if side % patch:
+                raise UserError(f"test_scales={side}: expected multiples of the patch size {patch}")
+        settings = self._recipe.head()
+        return Detector(backbone.width, patch, len(self.categories), settings, seed=seed)
+
+    def inputs(self, sample: Sample, generator: Generator | None) -> Inputs:
+        """Return an image in its frame with the objects in it, or every view for the test."""
+        image = read_image(self._data / sample.images[0])
+        size = Size(*sample.target["size"])
+        if image.size != (size.width, size.height):
+            raise UserError(
+                f"{sample.images[0]}: {image.width} x {image.height} pixels, its annotation says "
+                f"{size.width} x {size.height}; fetch the image again"
+            )
+        recipe, side = self._recipe, self._recipe.image_size
+        if generator is None:
+            views = []
+            for frame in recipe.test_scales or (side,):
+                framing = fitted(size, frame)
+                views.append((framed_image(image, framing, frame), framing.content))
+            return {"size": size, "views": views}
+        framing = jittered(size, side, generator, scales=recipe.jitter, mirrors=recipe.flip)
+        return {
+            "size": size,
+            "views": [(framed_image(image, framing, side), framing.content)],
+            "instances": framed_instances(sample.target, framing),
+        }
+
+    def collate(self, items: Sequence[Inputs]) -> dict[str, Tensor]:
+        """Return a batch: `image_0` and `content_0` and so on by view, and the images' `size`.
+
+        In training also the objects of all images, one after the other (`boxes`, `labels`,
+        `masks`), and how many each image has (`counts`).
+        """
+        batch = {"size": torch.tensor([item["size"] for item in items])}
+        for number in range(len(items[0]["views"])):
+            views = [item["views"][number] for item in items]
+            batch[f"image_{number}"] = torch.stack([image for image, _ in views])
+            batch[f"content_{number}"] = torch.tensor([content for _, content in views])
+        if "instances" not in items[0]:
+            return batch
+        found = [item["instances"] for item in items]
+        counts = [len(one.boxes) for one in found]
+        side = self._recipe.image_size
+        masks_NHW = torch.zeros(sum(counts), side, side, dtype=torch.uint8)
+        start = 0
+        for one, count in zip(found, counts, strict=True):
+            _, height, width = one.masks.shape
+            masks_NHW[start : start + count, :height, :width] = torch.from_numpy(one.masks)
+            start += count
+        labels = [self._labels[category] for one in found for category in one.categories]
+        return batch | {
+            "counts": torch.tensor(counts),
+            "boxes": torch.cat([torch.from_numpy(one.boxes) for one in found]),
+            "labels": torch.tensor(labels, dtype=torch.int64),
+            "masks": masks_NHW,
+        }
+
+    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+        """Return the losses of every image, B x kinds: the detector trains on its own proposals."""
+        assert isinstance(head, Detector)
+        counts = batch["counts"].tolist()
+        columns = [torch.split(batch[name], counts) for name in ("boxes", "labels", "masks")]
+        truths = [Truth(*one) for one in zip(*columns, strict=True)]
+        (map_BDHW,) = backbone.feature_maps(
+            batch["image_0"], window=self._window, global_layers=self._recipe.global_layers
+        )
+        return head.losses(map_BDHW, batch["content_0"], truths)
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the sum of all losses, averaged over images."""
+        return outputs.float().sum(dim=1).mean()
+
+    def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
+        """Return for every image its records as in a COCO result file."""
+        assert isinstance(head, Detector)
+        recipe = self._recipe
+        views = []
+        for number in range(sum(name.startswith("image_") for name in batch)):
+            view = View(batch[f"image_{number}"], batch[f"content_{number}"], False)
+            views += [view, mirrored(view)] if recipe.test_flip else [view]
+        looking = Looking(backbone, head, self._window, recipe.global_layers, recipe.selection())
+        found = find(looking, views, batch["size"])
+        return [
+            self._records(objects, masks, size)
+            for (objects, masks), size in zip(found, batch["size"].tolist(), strict=True)
+        ]
+
+    @property
+    def _window(self) -> int | None:
+        return self._recipe.window or None
+
+    def _records(self, objects: Found, masks_NMM: Tensor, size: list[int]) -> list[dict[str, Any]]:
+        """Return one image's records; one mask at a time is ever large."""
+        records = []
+        columns = (objects.boxes_N4, objects.scores_N, objects.labels_N, masks_NMM)
+        for box_4, score, label, mask_MM in zip(*(one.cpu() for one in columns), strict=True):
+            encoded = run_lengths.encode(np.asfortranarray(pasted(mask_MM, box_4, *size)))
+            x0, y0, x1, y1 = box_4.tolist()
+            records.append(
+                {
+                    "category_id": self.categories[int(label)],
+                    "bbox": [round(v, DECIMALS_OF_BOXES) for v in (x0, y0, x1 - x0, y1 - y0)],
+                    "score": round(float(score), DECIMALS_OF_SCORES),
+                    "segmentation": {"size": size, "counts": encoded["counts"].decode()},
+                }
+            )
+        return records
+
+
+def _categories(data: Path) -> list[int]:
+    """Return the class ids in order, from whichever official file is there.
+
+    Raises:
+        UserError: there is none.
+    """
+    for split in SPLITS_WITH_CLASSES:
+        if (data / annotations_path(split)).is_file():
+            return list(BENCHMARK.categories(data, split))
+    path = data / annotations_path(SPLITS_WITH_CLASSES[0])
+    raise UserError(f"{path}: no such file, nor any other of COCO's; see `evalsuite doctor`")
+
+
+TASK = DetectionTask()
