@@ -4,16 +4,20 @@
 checks with this half alone; `tasks/<name>/task.py` adds what fine-tuning needs (see task.py).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+from PIL import Image
 
 from evalsuite.records.score import Score
 
 SampleId = int | str
 Predictions = Mapping[SampleId, Any]
 Capability = Literal["image", "text", "fused", "causal_text"]
+Mark = Literal["right", "partly right", "wrong", ""]
+Paint = Callable[[Image.Image, float], Image.Image]
 
 
 class Sample(NamedTuple):
@@ -135,3 +139,44 @@ class Benchmark(Protocol):
 
     def official_scores(self, predictions: Path, data: Path, split: str) -> list[Score] | None:
         """Return what the official engine says of a result file; None: see `official_hint`."""
+
+
+class Picture(NamedTuple):
+    """An image of the data folder as a reader sees it.
+
+    `paint` draws boxes or labels: it takes the RGB image at the size shown and its scale, the
+    shown pixels for each pixel of the file.
+    """
+
+    path: str
+    caption: str = ""
+    paint: Paint | None = None
+
+
+class Shown(NamedTuple):
+    """What a reader sees of one sample and its prediction.
+
+    `lines` are texts by label, `groups` what one may filter by. `score` orders samples, higher
+    being better; it is None where a single sample has none. `outcome` says it in words.
+    """
+
+    lines: Mapping[str, str]
+    score: float | None = None
+    outcome: str = ""
+    mark: Mark = ""
+    groups: Mapping[str, str] = {}
+    pictures: tuple[Picture, ...] = ()
+
+
+@runtime_checkable
+class ShowsSamples(Protocol):
+    """A benchmark that says how its samples look on a page; without, texts and images are shown."""
+
+    def showing(
+        self, predictions: Predictions, references: Any, data: Path, split: str
+    ) -> Callable[[Sample], Shown]:
+        """Return what shows a sample of those predicted.
+
+        Args:
+            references: None where the ground truth is held back.
+        """

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from evalsuite.benchmark import Card, Predictions, Sample, SampleId
+from evalsuite.benchmark import Card, Predictions, Sample, SampleId, Shown
 from evalsuite.metrics.retrieval import (
     FOLD_IMAGES,
     chance_recall,
@@ -24,6 +24,7 @@ from evalsuite.metrics.retrieval_results import (
     read_retrieval,
     write_retrieval,
 )
+from evalsuite.metrics.retrieval_shown import showing
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
@@ -139,6 +140,12 @@ class RetrievalBenchmark:
         """Return the `tr_at_1` of `first` minus that of `second`, with its 95% interval."""
         ranks = [ranks_of_predictions(one, references) for one in (first, second)]
         return paired_recall(ranks[0], ranks[1], references.image_of_text)
+
+    def showing(
+        self, predictions: Predictions, references: Any, data: Path, split: str
+    ) -> Callable[[Sample], Shown]:
+        """Return what shows a pair on a page."""
+        return showing(predictions, references, self.samples(data, split))
 
     def baselines(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None

@@ -1,14 +1,14 @@
 """ImageNet-1K for `evalsuite tasks`, `doctor` and `score`: top-1, top-5 and ReaL accuracy."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import numpy as np
 
-from evalsuite.benchmark import Predictions, Sample, SampleId
+from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.metrics.classification import classification_scores, paired_top_1
 from evalsuite.metrics.classification_results import (
     Labels,
@@ -22,6 +22,7 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
 from .card import CARD, NAMES, REAL, REAL_SOURCE
+from .shown import showing
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 REAL_NAME = "ILSVRC2012_val_{:08d}"  # image i of real.json, counted from 1
@@ -125,6 +126,12 @@ class ImageNet:
     def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
         """Return the top-1 accuracy of `first` minus that of `second`, with its 95% interval."""
         return paired_top_1(answers_of(first, references), answers_of(second, references))
+
+    def showing(
+        self, predictions: Predictions, references: Any, data: Path, split: str
+    ) -> Callable[[Sample], Shown]:
+        """Return what shows an image on a page."""
+        return showing(predictions, self.wnids(data, split), self.class_names(data))
 
     def baselines(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None

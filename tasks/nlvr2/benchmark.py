@@ -2,11 +2,11 @@
 
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from evalsuite.benchmark import Predictions, Sample, SampleId
+from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.metrics.bootstrap import mean_interval
 from evalsuite.metrics.nlvr2 import (
     Nlvr2References,
@@ -21,6 +21,7 @@ from evalsuite.records.score import Score
 from . import official
 from .card import CARD, NUM_IN_SUBSET, examples_path, image_paths, subset_path
 from .files import LABELS, Example, read_examples, read_results
+from .shown import showing
 
 
 class Nlvr2:
@@ -105,6 +106,12 @@ class Nlvr2:
         """Return the accuracy of `first` minus that of `second`, with its 95% interval."""
         both = (_matched(first, references), _matched(second, references))
         return paired_nlvr2_accuracy(*both, references)
+
+    def showing(
+        self, predictions: Predictions, references: Any, data: Path, split: str
+    ) -> Callable[[Sample], Shown]:
+        """Return what shows an example on a page."""
+        return showing(predictions)
 
     def baselines(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None

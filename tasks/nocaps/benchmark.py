@@ -1,10 +1,10 @@
 """nocaps for `evalsuite tasks`, `doctor` and `score`: official files in, official scores out."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from evalsuite.benchmark import Predictions, Sample, SampleId
+from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.data.captions import (
     CocoFile,
     read_caption_results,
@@ -18,6 +18,7 @@ from evalsuite.metrics.caption_ids import (
     refuse_other_ids,
 )
 from evalsuite.metrics.captions import caption_scores, paired_cider, shuffled_caption_scores
+from evalsuite.metrics.captions_shown import showing
 from evalsuite.metrics.official_captions import HINT, is_installed, official_caption_scores
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
@@ -130,6 +131,12 @@ class Nocaps:
     def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
         """Return CIDEr of `first` minus that of `second`, with its 95% interval."""
         return paired_cider(first, second, references)
+
+    def showing(
+        self, predictions: Predictions, references: Any, data: Path, split: str
+    ) -> Callable[[Sample], Shown]:
+        """Return what shows an image on a page."""
+        return showing(predictions, references)
 
     def baselines(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None

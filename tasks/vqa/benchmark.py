@@ -7,14 +7,14 @@ any other file. `trainval` is train and the rest of val.
 
 import hashlib
 import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import numpy as np
 
-from evalsuite.benchmark import Predictions, Sample, SampleId
+from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.metrics.vqa import (
     VqaReferences,
     mean_accuracy,
@@ -31,6 +31,7 @@ from .baselines import learn_prior
 from .card import CARD, HELD_BACK, NUM_IMAGES, PARTS, annotations_path, image_path, questions_path
 from .files import read_annotations, read_majority_answers, read_questions, read_results
 from .index import load_references
+from .shown import showing
 
 NUM_MINIVAL_IMAGES = 1000  # unilm beit3/datasets.py @6996194, which shuffles without a seed
 
@@ -156,6 +157,12 @@ class Vqa:
         """Return the accuracy of `first` minus that of `second`, with its 95% interval."""
         both = cast("tuple[dict[int, str], dict[int, str]]", (first, second))
         return paired_vqa_accuracy(*both, references)
+
+    def showing(
+        self, predictions: Predictions, references: Any, data: Path, split: str
+    ) -> Callable[[Sample], Shown]:
+        """Return what shows a question on a page."""
+        return showing(predictions, references)
 
     def baselines(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None

@@ -1,0 +1,38 @@
+"""A question as a reader sees it: what was said, and what ten people said."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from evalsuite.benchmark import Mark, Predictions, Sample, Shown
+from evalsuite.metrics.vqa import VqaReferences, question_accuracies
+
+
+def showing(
+    predictions: Predictions, references: VqaReferences | None
+) -> Callable[[Sample], Shown]:
+    """Return what shows a question; without references the answer stands alone."""
+    accuracies: Mapping[int, float] = {}
+    if references is not None:
+        values = question_accuracies(cast("dict[int, str]", predictions), references)
+        ids = references.question_ids.tolist()
+        accuracies = dict(zip(ids, values.tolist(), strict=True))
+
+    def show(sample: Sample) -> Shown:
+        lines = {"question": sample.text, "predicted": str(predictions[sample.id])}
+        accuracy = accuracies.get(cast(int, sample.id))
+        if accuracy is None:
+            return Shown(lines)
+        said = Counter(sample.target["answers"]).most_common()
+        lines["people said"] = ", ".join(f"{answer} x {count}" for answer, count in said)
+        groups = {"answer type": sample.target["answer_type"]}
+        groups["question type"] = sample.target["question_type"]
+        return Shown(lines, accuracy, f"accuracy {100 * accuracy:.0f}", _mark(accuracy), groups)
+
+    return show
+
+
+def _mark(accuracy: float) -> Mark:
+    if accuracy == 0:
+        return "wrong"
+    return "right" if accuracy > 1 - 1e-9 else "partly right"
