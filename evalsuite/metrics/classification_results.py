@@ -61,6 +61,9 @@ class Logits(Mapping[str, NDArray[Any]]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.places)
 
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and stem(name) in self.places
+
     def __getitem__(self, name: str) -> NDArray[Any]:
         row: NDArray[Any] = self.logits_NC[self.places[stem(name)]]
         return row

@@ -84,6 +84,9 @@ class Detections(Mapping[int, list[dict[str, Any]]]):
     def __iter__(self) -> Iterator[int]:
         return iter(self._places())
 
+    def __contains__(self, image_id: object) -> bool:
+        return image_id in self._places()
+
     def __getitem__(self, image_id: int) -> list[dict[str, Any]]:
         return [self._record(place) for place in self._places()[image_id]]
 

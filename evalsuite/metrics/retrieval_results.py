@@ -50,6 +50,7 @@ class Features(Mapping[int, NDArray[np.float32]]):
     ) -> None:
         self.source = source
         self.image_ids, self.text_ids = ids
+        self._places = {id: place for place, id in enumerate(self.text_ids)}
         self.images_ID, self.texts_TD = (np.asarray(one, dtype=np.float32) for one in features)
         for what, names, rows in (
             ("image", self.image_ids, self.images_ID),
@@ -79,8 +80,11 @@ class Features(Mapping[int, NDArray[np.float32]]):
     def __iter__(self) -> Iterator[int]:
         return iter(self.text_ids)
 
+    def __contains__(self, text_id: object) -> bool:
+        return text_id in self._places
+
     def __getitem__(self, text_id: int) -> NDArray[np.float32]:
-        row: NDArray[np.float32] = self.texts_TD[self.text_ids.index(text_id)]
+        row: NDArray[np.float32] = self.texts_TD[self._places[text_id]]
         return row
 
     def in_order_of(self, pool: Pool) -> "Features":

@@ -40,6 +40,9 @@ class LabelMaps(Mapping[str, LabelMap]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._paths
+
     def __getitem__(self, name: str) -> LabelMap:
         return read_labels(self._paths[name])
 
