@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,3 +51,10 @@ def test_the_learning_rate_follows_the_released_schedule() -> None:
     rest = [1e-6 + 0.5 * (1e-3 - 1e-6) * (1 + math.cos(math.pi * i / 20)) for i in range(20)]
     rates = [learning_rate(step, plan, RECIPE) for step in range(plan.num_steps)]
     assert rates == pytest.approx([*warmup, *rest], rel=1e-12)
+
+
+def test_a_linear_decay_is_mmsegs_poly_of_power_1() -> None:
+    plan = Plan.of(RECIPE, 80, seed=0)
+    recipe = replace(RECIPE, linear_decay=True, min_lr=0.0)
+    rates = [learning_rate(step, plan, recipe) for step in range(10, plan.num_steps)]
+    assert rates == pytest.approx([1e-3 * (1 - step / 20) for step in range(20)])

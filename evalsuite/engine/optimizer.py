@@ -43,7 +43,7 @@ def optimizer_for(backbone: Backbone, head: nn.Module, recipe: Recipe) -> AdamW:
 def learning_rate(step: int, plan: Plan, recipe: Recipe) -> float:
     """Return the rate of a step: linear from 0 over the warm-up, then down to `min_lr`.
 
-    That is a cosine, or the recipe's drops to a tenth each.
+    That is a cosine, a straight line, or the recipe's drops to a tenth each.
     """
     if step < plan.warmup_steps:
         return recipe.lr * step / max(1, plan.warmup_steps - 1)
@@ -51,6 +51,8 @@ def learning_rate(step: int, plan: Plan, recipe: Recipe) -> float:
         num_drops = sum(step >= share * plan.num_steps for share in recipe.lr_drops)
         return max(recipe.min_lr, recipe.lr * 0.1**num_drops)
     progress = (step - plan.warmup_steps) / max(1, plan.num_steps - plan.warmup_steps)
+    if recipe.linear_decay:
+        return recipe.min_lr + (recipe.lr - recipe.min_lr) * (1 - progress)
     return recipe.min_lr + 0.5 * (recipe.lr - recipe.min_lr) * (1 + math.cos(math.pi * progress))
 
 

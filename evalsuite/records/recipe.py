@@ -15,7 +15,8 @@ class Recipe:
     """Settings of one fine-tuning; a task subclasses it when it has more.
 
     `batch_size` is global: over all processes and accumulated micro-batches. `lr` belongs to it.
-    It falls as a cosine or, if there are `lr_drops` (shares of all steps), to a tenth at each.
+    It falls as a cosine, with `linear_decay` in a straight line or, if there are `lr_drops` (shares
+    of all steps), to a tenth at each.
     `layer_decay` 1.0 means that every layer learns at `lr`; `head_lr_factor` multiplies the lr of
     parameters whose name starts with `head`. `blind` greys every image out, to learn what the text
     alone gives away. `train_split` None is the benchmark's usual one. `source` says where the
@@ -30,6 +31,7 @@ class Recipe:
     lr: float
     min_lr: float = 1e-6  # unilm beit3/run_beit3_finetuning.py @768a3c8
     lr_drops: tuple[float, ...] = ()
+    linear_decay: bool = False
     layer_decay: float = 1.0
     head_lr_factor: float = 1.0
     weight_decay: float = 0.05
