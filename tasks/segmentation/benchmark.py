@@ -22,7 +22,7 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
 from .card import ANNOTATIONS, CARD, IMAGES
-from .files import Classes, LabelMaps, read_classes, read_labels
+from .files import Classes, LabelMaps, read_classes, read_labels, unpacked_labels
 
 
 class Truth(NamedTuple):
@@ -36,7 +36,8 @@ class Segmentation:
     """ADE20K: a class for every pixel.
 
     A prediction is an image's label map (uint8, height x width, labels from 1), the path of its
-    PNG, or its confusion counts, as a journal holds them: [truth, predicted, pixels] rows.
+    PNG, or what a journal holds: its confusion counts, [truth, predicted, pixels] rows, or its
+    packed PNG (files.py).
     """
 
     card = CARD
@@ -113,7 +114,7 @@ class Segmentation:
             if labels is None:
                 raise UserError(
                     f"{name} was journaled as confusion counts, which hold no label map; predict "
-                    "again with --save-maps"
+                    "again with --set save_maps=true"
                 )
             Image.fromarray(labels).save(path / f"{name}.png")
 
@@ -194,6 +195,8 @@ def _labels(prediction: Any) -> Any:
     """Return the label map of a prediction, None where it is confusion counts."""
     if isinstance(prediction, str | Path):
         return read_labels(Path(prediction))
+    if isinstance(prediction, dict):
+        return unpacked_labels(prediction)
     return prediction if isinstance(prediction, np.ndarray) else None
 
 

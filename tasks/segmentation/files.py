@@ -1,5 +1,7 @@
 """ADE20K's label maps and class names."""
 
+import base64
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -64,6 +66,26 @@ def read_labels(path: Path) -> LabelMap:
         raise
     except DECODING_ERRORS as error:
         raise UserError(f"{path}: no whole label PNG: {error}") from None
+
+
+def packed_labels(labels_HW: LabelMap) -> dict[str, str]:
+    """Return a label map as a journal holds it: a PNG in base64, some 10 kB an image."""
+    stream = io.BytesIO()
+    Image.fromarray(labels_HW).save(stream, "png")
+    return {"png": base64.b64encode(stream.getvalue()).decode()}
+
+
+def unpacked_labels(packed: Mapping[str, str]) -> LabelMap:
+    """Return the label map of a journal.
+
+    Raises:
+        UserError: it is not what `packed_labels` made.
+    """
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(packed["png"]))) as image:
+            return np.asarray(image)
+    except (KeyError, *DECODING_ERRORS) as error:
+        raise UserError(f"a journal's label map cannot be decoded: {error}") from None
 
 
 def read_classes(data: Path) -> Classes:

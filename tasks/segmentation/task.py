@@ -1,0 +1,191 @@
+"""ADE20K for fine-tuning and predicting: a class for every pixel, from the image alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.random import Generator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from evalsuite.backbones.contract import Backbone
+from evalsuite.benchmark import Sample
+from evalsuite.data.images import read_image
+from evalsuite.data.text import Tokenizer
+from evalsuite.heads.mask2former import Mask2Former
+from evalsuite.heads.upernet import UperNet
+from evalsuite.metrics.miou import confusion_counts
+from evalsuite.records.errors import UserError
+from evalsuite.records.recipe import Recipe
+from evalsuite.task import Batch, Inputs
+
+from .augment import IGNORED, augmented, normalised, pixels_of, resized_image, without_zero
+from .benchmark import BENCHMARK
+from .files import LabelMap, packed_labels, read_classes, read_labels
+from .inference import MULTI_SCALE, SINGLE_SCALE, Reading, Seen, labels_of, whole_patches
+from .recipes import RECIPES, SegmentationRecipe
+
+CHOICES = {"head": ("upernet", "mask2former"), "inference": ("slide", "whole")}
+
+
+class SegmentationTask:
+    """A class for every pixel."""
+
+    benchmark = BENCHMARK
+    # unilm beit/semantic_segmentation/backbone/beit.py: maps are taken before any norm.
+    final_norm = False
+
+    def recipe(self, backbone: str) -> SegmentationRecipe:
+        """Return the recipe for a backbone."""
+        if backbone not in RECIPES:
+            there = ", ".join(RECIPES)
+            raise UserError(f"segmentation has no recipe for {backbone}; it has {there}")
+        return RECIPES[backbone]
+
+    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> "OpenSegmentation":
+        """Return the task ready to work on a data folder.
+
+        Raises:
+            UserError: the table of classes is missing, or a setting is none of its choices.
+        """
+        assert isinstance(recipe, SegmentationRecipe)
+        for name, choices in CHOICES.items():
+            if getattr(recipe, name) not in choices:
+                found = getattr(recipe, name)
+                raise UserError(f"--set {name}={found}: expected {' or '.join(choices)}")
+        return OpenSegmentation(data, recipe)
+
+
+class OpenSegmentation:
+    """ADE20K at work on one data folder, with the classes that its table names."""
+
+    def __init__(self, data: Path, recipe: SegmentationRecipe) -> None:
+        self._data, self._recipe = data, recipe
+        self._num_classes = len(read_classes(data).names)
+        self._views = MULTI_SCALE if recipe.multi_scale else SINGLE_SCALE
+
+    def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
+        """Return a new head; on several GPUs its batch norms are synchronised, as in mmseg."""
+        recipe, width = self._recipe, backbone.width
+        head: nn.Module
+        if recipe.head == "upernet":
+            head = UperNet(width, recipe.upernet(self._num_classes), seed=seed)
+        else:
+            head = Mask2Former(width, recipe.mask2former(self._num_classes), seed=seed)
+        if torch.distributed.is_initialized() and torch.distributed.get_backend() == "nccl":
+            head = nn.SyncBatchNorm.convert_sync_batchnorm(head)  # type: ignore[no-untyped-call]
+        return head
+
+    def inputs(self, sample: Sample, generator: Generator | None) -> Inputs:
+        """Return an augmented crop and its truth, or every view of the whole image for the test.
+
+        Truths hold classes from 0, and 255 where a pixel has no label.
+
+        Raises:
+            UserError: an image or its label map cannot be read, they differ in size, or a label is
+                no class.
+        """
+        image = read_image(self._data / sample.images[0])
+        labels_HW = self._labels(sample, (image.height, image.width))
+        if generator is not None:
+            if labels_HW is None:
+                raise UserError(f"{sample.images[0]}: has no label map to learn from")
+            truth_HW = without_zero(labels_HW)
+            pixels_CHW, truth_HW = augmented(
+                image, truth_HW, self._recipe.augmentation(), generator
+            )
+            return {"image": pixels_CHW, "truth": truth_HW}
+        pixels_CHW = pixels_of(image)
+        side = self._recipe.image_size
+        views = []
+        for scale, _ in self._views:
+            # A view is never smaller than the window: unilm's SETR_Resize.
+            factor = max(side, int(side * scale)) / min(image.size)
+            size = (int(image.height * factor + 0.5), int(image.width * factor + 0.5))
+            views.append(normalised(resized_image(pixels_CHW, size)))
+        return {"views": views, "size": (image.height, image.width), "labels": labels_HW}
+
+    def _labels(self, sample: Sample, size: tuple[int, int]) -> LabelMap | None:
+        """Return a sample's label map, None where it is held back."""
+        name = sample.target["annotation"]
+        if not name:
+            return None
+        labels_HW = read_labels(self._data / name)
+        if labels_HW.shape != size:
+            raise UserError(
+                f"{self._data / name}: {labels_HW.shape[1]} x {labels_HW.shape[0]} labels for "
+                f"{size[1]} x {size[0]} pixels of {sample.images[0]}; fetch the files again"
+            )
+        wrong = labels_HW[(labels_HW > self._num_classes) & (labels_HW != IGNORED)]
+        if wrong.size:
+            raise UserError(
+                f"{self._data / name}: label {wrong.min()} in {wrong.size} pixel(s); expected 0 "
+                f"(unlabelled) to {self._num_classes}; fetch the file again"
+            )
+        return labels_HW
+
+    def collate(self, items: Sequence[Inputs]) -> dict[str, Tensor]:
+        """Return a batch; for the test, images and truths are padded to the largest.
+
+        `image_0` and `content_0` and so on are the views and the sides of each, `size` and `truth`
+        those of the files; `truth` is not there where it is held back.
+        """
+        if "views" not in items[0]:
+            return {name: torch.stack([item[name] for item in items]) for name in items[0]}
+        batch = {"size": torch.tensor([item["size"] for item in items])}
+        for number in range(len(self._views)):
+            views = [item["views"][number] for item in items]
+            batch[f"image_{number}"] = _stacked(views)
+            batch[f"content_{number}"] = torch.tensor([one.shape[1:] for one in views])
+        if items[0]["labels"] is not None:
+            batch["truth"] = _stacked([torch.tensor(item["labels"]) for item in items])
+        return batch
+
+    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss, a scalar: Mask2Former's is no sum over pixels or samples."""
+        assert isinstance(head, UperNet | Mask2Former)
+        maps = backbone.feature_maps(batch["image"], layers=self._recipe.taps)
+        return head.loss(maps, batch["truth"])
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the loss that `forward` computed."""
+        return outputs
+
+    def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
+        """Return for every image its confusion counts, or its label map where it must be kept."""
+        assert isinstance(head, UperNet | Mask2Former)
+
+        def scores(image_BCHW: Tensor) -> Tensor:
+            height, width = image_BCHW.shape[2:]
+            filled = whole_patches(image_BCHW, backbone.patch_size)
+            maps = backbone.feature_maps(filled, layers=self._recipe.taps)
+            whole: Tensor = head.scores(maps, (filled.shape[2], filled.shape[3]))
+            return whole[..., :height, :width]
+
+        reading = Reading(self._recipe.flip_test, self._recipe.window(), scores, head)
+        found = []
+        for row, (height, width) in enumerate(batch["size"].tolist()):
+            views = []
+            for number, (_, weight) in enumerate(self._views):
+                rows, columns = batch[f"content_{number}"][row].tolist()
+                views.append(Seen(batch[f"image_{number}"][row, :, :rows, :columns], weight))
+            labels_HW = labels_of(views, (height, width), reading).cpu().numpy() + 1
+            if "truth" in batch and not self._recipe.save_maps:
+                truth_HW = batch["truth"][row, :height, :width].contiguous().cpu().numpy()
+                counts = confusion_counts(labels_HW, truth_HW, self._num_classes)
+                found.append(counts.tolist())
+            else:
+                found.append(packed_labels(labels_HW))
+        return found
+
+
+def _stacked(images: Sequence[Tensor]) -> Tensor:
+    """Return images of different sizes as one tensor, 0 on the right and below."""
+    height, width = (max(image.shape[axis] for image in images) for axis in (-2, -1))
+    return torch.stack(
+        [F.pad(one, (0, width - one.shape[-1], 0, height - one.shape[-2])) for one in images]
+    )
+
+
+TASK = SegmentationTask()
