@@ -247,6 +247,34 @@ def test_golden_cases_of_pycocotools_are_met(tmp_path: Path) -> None:
             assert figures == [v if v < 0 else 100 * v for v in case[kind]], case["name"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_figures_without_a_group_of_images_are_pycocotools_of_the_other_images(
+    tmp_path: Path, kind: Kind
+) -> None:
+    generator = np.random.default_rng(5)
+    places = [[float(value) for value in generator.integers(0, 40, 2)] for _ in range(50)]
+    annotations = [
+        annotation(n + 1, n % 25 + 1, [1, 2][n % 2], [*place, 20.0, 20.0], crowd=int(n == 7))
+        for n, place in enumerate(places)
+    ]
+    found = [
+        detection(n % 25 + 1, [1, 2][n % 2], [place[0], place[1] + n % 5, 20.0, 20.0], n % 9 / 9)
+        for n, place in enumerate(places)
+    ]
+    truth = world(tmp_path, annotations, 25)
+    left_out = coco_ap.left_out_figures(
+        coco_ap.evaluate(results(tmp_path, found), truth, kind), truth
+    )
+    assert left_out is not None
+    group = np.random.default_rng(0).permutation(25) % 20
+    for number in (0, 3, 19):
+        kept = set(truth.image_ids[group != number].tolist())
+        part = results(tmp_path, [record for record in found if record["image_id"] in kept])
+        official = official_coco.official_arrays(part, truth.only(kept), kind).stats
+        ours = [left_out[figure.name][number] for figure in coco_ap.FIGURES]
+        np.testing.assert_allclose(ours, [100 * value for value in official], rtol=1e-12)
+
+
 def test_interval_holds_the_value_and_shrinks_with_more_images(tmp_path: Path) -> None:
     widths = []
     for num_images in (40, 640):

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -56,15 +57,15 @@ class Detections(Mapping[int, list[dict[str, Any]]]):
         boxes = [record.bbox for record in records if record.bbox is not None]
         masks = [record.segmentation for record in records if record.segmentation is not None]
         if boxes or not records:
-            self._refuse_incomplete("bbox", [record.bbox is None for record in records])
-            flat = np.fromiter(
-                (value for box in boxes for value in box), np.float64, 4 * len(boxes)
-            )
+            if len(boxes) < len(records):
+                self._refuse_incomplete("bbox", [record.bbox is None for record in records])
+            flat = np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes))
             self.boxes = flat.reshape(-1, 4)
         if masks or not records:
-            self._refuse_incomplete(
-                "segmentation", [record.segmentation is None for record in records]
-            )
+            if len(masks) < len(records):
+                self._refuse_incomplete(
+                    "segmentation", [one.segmentation is None for one in records]
+                )
             self.masks = masks
         if records and not boxes and not masks:
             raise UserError(
