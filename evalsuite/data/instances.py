@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import torch
+from hotcoco import mask as run_lengths
 from numpy.typing import NDArray
 from PIL import Image
-from pycocotools import mask as run_lengths
 from torch import Tensor
 
 from evalsuite.data.images import HALF

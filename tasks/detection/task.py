@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from hotcoco import mask as run_lengths
 from numpy.random import Generator
-from pycocotools import mask as run_lengths
 from torch import Tensor, nn
 
 from evalsuite.backbones.contract import Backbone
