@@ -151,7 +151,7 @@ class OpenDetection:
         looking = Looking(backbone, head, self._window, recipe.global_layers, recipe.selection())
         found = find(looking, views, batch["size"])
         return [
-            self._records(objects, masks, size)
+            self.records(objects, masks, size)
             for (objects, masks), size in zip(found, batch["size"].tolist(), strict=True)
         ]
 
@@ -159,8 +159,8 @@ class OpenDetection:
     def _window(self) -> int | None:
         return self._recipe.window or None
 
-    def _records(self, objects: Found, masks_NMM: Tensor, size: list[int]) -> list[dict[str, Any]]:
-        """Return one image's records; one mask at a time is ever large."""
+    def records(self, objects: Found, masks_NMM: Tensor, size: list[int]) -> list[dict[str, Any]]:
+        """Return one image's records, boxes in its own pixels; one mask at a time is ever large."""
         records = []
         columns = (objects.boxes_N4, objects.scores_N, objects.labels_N, masks_NMM)
         for box_4, score, label, mask_MM in zip(*(one.cpu() for one in columns), strict=True):
