@@ -1,10 +1,10 @@
 """COCO detection for `evalsuite tasks`, `doctor` and `score`: AP of boxes, of masks, or of both."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from evalsuite.benchmark import Predictions, Sample, SampleId
+from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.metrics.coco_ap import (
     Kind,
     Truth,
@@ -25,6 +25,7 @@ from evalsuite.records.score import Score
 
 from .card import CARD, FOLDERS, HELD_BACK, annotations_path
 from .files import Annotation, Image, read_instances
+from .shown import showing
 
 
 class Detection:
@@ -153,6 +154,12 @@ class Detection:
             raise UserError("one has boxes and the other masks; expected the same in both")
         evaluated = [evaluate(one, references, kinds[0]) for one in both]
         return paired_ap(evaluated[0], evaluated[1], references, kinds[0])
+
+    def showing(
+        self, predictions: Predictions, references: Any, data: Path, split: str
+    ) -> Callable[[Sample], Shown]:
+        """Return what shows an image on a page."""
+        return showing(predictions, self.categories(data, split), is_held_back=split in HELD_BACK)
 
     def baselines(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None

@@ -1,13 +1,13 @@
 """ADE20K for `evalsuite tasks`, `doctor` and `score`: label maps in, mIoU, mAcc and aAcc out."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 from PIL import Image
 
-from evalsuite.benchmark import Predictions, Sample, SampleId
+from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.metrics.miou import (
     Areas,
     Counts,
@@ -23,6 +23,7 @@ from evalsuite.records.score import Score
 
 from .card import ANNOTATIONS, CARD, IMAGES
 from .files import Classes, LabelMaps, read_classes, read_labels, unpacked_labels
+from .shown import showing
 
 
 class Truth(NamedTuple):
@@ -136,6 +137,12 @@ class Segmentation:
     def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
         """Return the mIoU of `first` minus that of `second`, with its 95% interval."""
         return paired_miou(_areas(first, references), _areas(second, references))
+
+    def showing(
+        self, predictions: Predictions, references: Any, data: Path, split: str
+    ) -> Callable[[Sample], Shown]:
+        """Return what shows an image on a page."""
+        return showing(predictions, _labels, data, self.class_names(data))
 
     def baselines(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None

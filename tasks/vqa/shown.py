@@ -24,7 +24,7 @@ def showing(
         if accuracy is None:
             return Shown(lines)
         said = Counter(sample.target["answers"]).most_common()
-        lines["people said"] = ", ".join(f"{answer} x {count}" for answer, count in said)
+        lines["people said"] = ", ".join(f"{answer} ({count})" for answer, count in said)
         groups = {"answer type": sample.target["answer_type"]}
         groups["question type"] = sample.target["question_type"]
         return Shown(lines, accuracy, f"accuracy {100 * accuracy:.0f}", _mark(accuracy), groups)
