@@ -1,0 +1,225 @@
+"""The page of one or several runs: one HTML file that needs nothing else and no network."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from evalsuite.records.report import Report
+from evalsuite.records.score import Score
+from evalsuite.report.markup import Html, data_block, element, fragment
+from evalsuite.report.page_curve import loss_curve
+from evalsuite.report.page_parts import (
+    badge,
+    commands_block,
+    failures_block,
+    interval_of,
+    provenance_block,
+    score_block,
+    title_of,
+    verdict_block,
+)
+from evalsuite.report.page_run import ShownRun
+from evalsuite.report.radar_series import (
+    PREVIOUS_SOTA,
+    all_axes,
+    published_series,
+    run_series,
+)
+
+FOLDER = "evalsuite.report"
+FEWEST_AXES = 3  # a radar of fewer is a line
+COLUMNS = ("benchmark", "backbone", "score", "95% interval", "without looking", "verdict")
+
+
+def page(runs: Sequence[ShownRun], *, top: Html | None = None) -> str:
+    """Return the page of runs.
+
+    Args:
+        top: stands first, such as the comparison of two runs.
+    """
+    titles = list(dict.fromkeys(run.report.title for run in runs))
+    title = f"evalsuite: {', '.join(titles)}" if len(titles) < 4 else f"evalsuite: {len(runs)} runs"
+    ids = [f"run-{number}" for number in range(1, len(runs) + 1)]
+    body = fragment(
+        element("a", "Skip to the results", href="#main", class_="skip"),
+        element("header", element("h1", _heading(runs), id="title"), _contents(runs, ids)),
+        element(
+            "main",
+            top,
+            _overview(runs, ids) if len(runs) > 1 else None,
+            *(_section(run, id, is_only=len(runs) == 1) for run, id in zip(runs, ids, strict=True)),
+            id="main",
+        ),
+        element("footer", element("p", f"Made by evalsuite {_version()}. One file, no network.")),
+        *(
+            data_block(f"{id}-data", run.samples.to_json())
+            for run, id in zip(runs, ids, strict=True)
+        ),
+        Html(f"<script>{_file('page.js')}</script>"),
+    )
+    return f"<!doctype html>\n{element('html', _head(title), element('body', body), lang='en')}\n"
+
+
+def radar_svg(reports: Sequence[Report]) -> Html | None:
+    """Return the radar of runs beside published systems, None where they have too few axes."""
+    mine = run_series([report.to_json() for report in reports])
+    axes = {axis.name for axis in all_axes() if any(axis.name in one.points for one in mine)}
+    if len(axes) < FEWEST_AXES:
+        return None
+    # Imported here: matplotlib takes a second to start, and most pages have no radar.
+    draw = import_module("evalsuite.report.radar").radar
+    series = [published_series(PREVIOUS_SOTA), published_series("BEiT-3"), *mine[:5]]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "radar.svg"
+        # The paper's rings are of the official data: on drawn data every point would lie outside.
+        scaling = "absolute" if all(one.is_other_data for one in mine) else "paper"
+        draw(series, path=path, scaling=scaling)
+        text = path.read_text("utf-8")
+    opening = re.search(r"<svg[^>]*viewBox=\"([^\"]+)\"[^>]*>", text)
+    assert opening is not None
+    box, inner = opening.group(1), text[opening.end() : text.rindex("</svg>")]
+    inner = re.sub(r"<metadata>.*?</metadata>", "", inner, flags=re.DOTALL)
+    label = f"Radar: {', '.join(one.name for one in series)}; the values stand in the table."
+    space = "http://www.w3.org/1999/xlink"
+    return Html(
+        f'<figure class="radar"><svg viewBox="{box}" role="img" aria-label="{label}" '
+        f'xmlns:xlink="{space}">{inner}</svg></figure>'
+    )
+
+
+def _head(title: str) -> Html:
+    digest = hashlib.sha256(_file("page.js").encode()).digest()
+    allowed = base64.b64encode(digest).decode()
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{allowed}'"
+    )
+    return element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title),
+        Html(f"<style>{_file('page.css')}</style>"),
+    )
+
+
+def _heading(runs: Sequence[ShownRun]) -> str:
+    if len(runs) == 1:
+        report = runs[0].report
+        return f"{report.title}, {report.split}: {report.backbone}"
+    backbones = list(dict.fromkeys(run.report.backbone for run in runs))
+    return f"{', '.join(backbones)} on {len(runs)} benchmarks"
+
+
+def _contents(runs: Sequence[ShownRun], ids: Sequence[str]) -> Html | None:
+    if len(runs) == 1:
+        return None
+    links = [
+        element("li", element("a", run.report.title, href=f"#{id}"))
+        for run, id in zip(runs, ids, strict=True)
+    ]
+    return element("nav", element("ul", *links), aria_label="Benchmarks")
+
+
+def _overview(runs: Sequence[ShownRun], ids: Sequence[str]) -> Html:
+    rows = [_overview_row(run.report, id) for run, id in zip(runs, ids, strict=True)]
+    head = element("tr", *(element("th", name, scope="col") for name in COLUMNS))
+    table = element("table", element("thead", head), element("tbody", *rows), class_="overview")
+    return element(
+        "section",
+        element("h2", "Overview", id="overview"),
+        radar_svg([run.report for run in runs]),
+        element("div", table, class_="scroll"),
+        aria_labelledby="overview",
+    )
+
+
+def _overview_row(report: Report, id: str) -> Html:
+    score = report.scores[0] if report.scores else None
+    best = max(_rivals(report), key=lambda one: one.value, default=None)
+    name = fragment(element("a", report.title, href=f"#{id}"), element("small", report.split))
+    value = "held back"
+    if score is not None:
+        value = fragment(
+            element("strong", f"{score.value:.2f}"), element("small", title_of(score.name))
+        )
+    looked = f"{best.value:.2f}" if best else "none"
+    interval = interval_of(score) if score else "none"
+    cells = [report.backbone, value, interval, looked, badge(report)]
+    return element(
+        "tr",
+        element("th", name, scope="row"),
+        *(
+            element("td", cell, data_label=label)
+            for cell, label in zip(cells, COLUMNS[1:], strict=True)
+        ),
+    )
+
+
+def _rivals(report: Report) -> list[Score]:
+    """Return the baselines of the headline's own metric: `chance/ir_at_10` is none of tr_at_1."""
+    headline = report.scores[0].name if report.scores else ""
+    parts = [(score, score.name.partition("/")[2]) for score in report.baselines]
+    return [score for score, metric in parts if metric in ("", headline)]
+
+
+def _section(run: ShownRun, id: str, *, is_only: bool) -> Html:
+    report, card = run.report, run.card
+    about = fragment(
+        f"{card.paper} · ", element("span", card.homepage), f" · data: {card.data_licence}"
+    )
+    sessions = f"{run.num_sessions} (continued)" if run.num_sessions > 1 else "1"
+    curve = loss_curve(run.training)
+    nothing = element("p", "No curve: not fine-tuned in this run, or in a handful of steps.")
+    parts = (
+        ("Scores", fragment(score_block(report), verdict_block(report))),
+        ("Loss", curve or nothing),
+        ("Samples", _samples(run, id)),
+        ("Failures", failures_block(report)),
+        ("How to reproduce", commands_block(report, run.name)),
+        ("Provenance", provenance_block(report, {"run": run.name, "sessions": sessions})),
+    )
+    return element(
+        "section",
+        None if is_only else element("h2", f"{report.title}, {report.split}", id=id),
+        element("p", about, class_="about"),
+        *(fragment(element("h3", title), content) for title, content in parts),
+        aria_labelledby="title" if is_only else id,
+        class_="only" if is_only else "run",
+    )
+
+
+def _samples(run: ShownRun, id: str) -> Html:
+    """Return where the page's script puts the samples, and what it says without one."""
+    table = run.samples
+    listed, is_part = len(table.rows), len(table.rows) < table.total
+    text = f"{listed:,} of {table.total:,} samples, drawn at random" if is_part else "All samples"
+    if table.num_pictured < listed:
+        text += f"; {table.num_pictured:,} have their pictures: the worst, the best, and others"
+    return fragment(
+        element("p", run.notice, class_="notice") if run.notice else None,
+        element("p", f"{text}.", class_="about"),
+        element("noscript", element("p", "The samples are listed by a script.")),
+        element("div", class_="samples", data_source=f"{id}-data", data_title=run.report.title),
+    )
+
+
+@cache
+def _file(name: str) -> str:
+    return (files(FOLDER) / name).read_text("utf-8")
+
+
+def _version() -> str:
+    try:
+        return version("evalsuite")
+    except PackageNotFoundError:
+        return "from a folder"
