@@ -214,7 +214,7 @@ def test_a_truncated_photograph_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("setting", [{"head": "fcn"}, {"inference": "tiles"}])
 def test_an_unknown_choice_is_refused(world: Path, setting: dict[str, str]) -> None:
     with pytest.raises(UserError, match=r"expected \w+ or \w+"):
-        TASK.open(world, replace(TINY, **setting), None)  # type: ignore[arg-type]
+        TASK.open(world, replace(TINY, **setting), None)
 
 
 def test_the_journal_holds_counts_that_give_the_scores(world: Path, finished: Run) -> None:

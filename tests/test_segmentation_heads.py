@@ -128,7 +128,7 @@ def test_the_loss_divides_by_all_pixels_as_mmseg(theirs: Mmseg) -> None:
 def test_a_batch_without_labels_has_loss_0_and_gradients() -> None:
     head = upernet().train()
     loss = head.loss(maps(), torch.full((2, 20, 30), 255, dtype=torch.uint8))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == 0.0
     assert all(torch.isfinite(one.grad).all() for one in head.parameters() if one.grad is not None)
 
@@ -151,7 +151,7 @@ def test_mask2former_labels_pixels_as_transformers_processor() -> None:
     outputs = SimpleNamespace(
         class_queries_logits=found["classes"][:, -1], masks_queries_logits=found["masks"][:, -1]
     )
-    processor = official.Mask2FormerImageProcessor()
+    processor: Any = official.Mask2FormerImageProcessor()
     expected = processor.post_process_semantic_segmentation(outputs)
     assert torch.equal(scores.argmax(dim=1), torch.stack(expected))
 
@@ -170,7 +170,7 @@ def test_mask2former_starts_as_the_original_on_every_version_of_transformers() -
 def test_mask2former_learns_with_all_its_parameters() -> None:
     head = queries().train()
     torch.manual_seed(0)
-    head.loss(maps(), truths()).backward()
+    head.loss(maps(), truths()).backward()  # type: ignore[no-untyped-call]
     assert [name for name, one in head.named_parameters() if one.grad is None] == []
 
 
@@ -179,5 +179,5 @@ def test_mask2former_takes_images_without_labels(labelled: int) -> None:
     truth = truths()
     truth[labelled:] = 255
     loss = queries().train().loss(maps(), truth)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert torch.isfinite(loss)
