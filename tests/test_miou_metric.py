@@ -1,5 +1,7 @@
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,27 @@ def test_interval_holds_the_value_and_pairs_of_equal_predictions_differ_by_nothi
         assert score.interval[0] < score.value < score.interval[1]
     difference = paired_miou(some, some)
     assert (difference.value, difference.interval) == (0.0, (0.0, 0.0))
+
+
+@needs_mmseg
+def test_the_official_engine_writes_nothing_into_its_installation() -> None:
+    code = """
+import sys, tempfile
+sys.dont_write_bytecode = True
+written = []
+def note(event, arguments):
+    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        written.append(str(arguments[0]))
+sys.addaudithook(note)
+import numpy as np
+from evalsuite.metrics.official_miou import official_miou
+one = np.ones((4, 4), dtype=np.uint8)
+official_miou([(one, one)], 3)
+allowed = ("/dev/", tempfile.gettempdir())
+print([path for path in written if not path.startswith(allowed)])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("counts", [[[0, 1, 5]], [[1, 1]], [[1, 9, 5]], [[1, 1, -5]]])
