@@ -74,9 +74,9 @@ class Proposals(nn.Module):
         pre = how.pre_train if self.training else how.pre_test
         chosen = []
         for row, size_2 in enumerate(sizes_B2):
-            boxes_A4 = parts.decoded(proposed.deltas_BA4[row], proposed.anchors_A4, WEIGHTS)
             best, level_of = _best_of_levels(proposed.objectness_BA[row], proposed.counts, pre)
-            boxes_N4 = clipped(boxes_A4[best], size_2)
+            deltas_N4, anchors_N4 = proposed.deltas_BA4[row, best], proposed.anchors_A4[best]
+            boxes_N4 = clipped(parts.decoded(deltas_N4, anchors_N4, WEIGHTS), size_2)
             scores_N = proposed.objectness_BA[row, best]
             good = is_nonempty(boxes_N4)
             boxes_N4, scores_N, level_of = boxes_N4[good], scores_N[good], level_of[good]
