@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.metrics.ngrams import MAX_LENGTH, CaptionTable, Entries, Grams, Ints
+from evalsuite.metrics.ngrams import MAX_LENGTH, CaptionTable, Entries, Grams, Ints, is_first
 
 SIGMA = 6.0  # pycocoevalcap/cider/cider.py
 SCALE = 10.0  # pycocoevalcap/cider/cider_scorer.py
@@ -35,6 +35,7 @@ class CiderSums:
         # One slot for each token of the hypothesis, for each reference of its image.
         self.slots_R = lengths[images]
         self.slot_starts_R = np.cumsum(self.slots_R) - self.slots_R
+        self.reference_of_slot = np.repeat(np.arange(table.num_references), self.slots_R)
         self.penalties_R = self._penalties(lengths, images)
         self.scores_N4 = np.zeros((table.num_images, MAX_LENGTH))
 
@@ -60,16 +61,15 @@ class CiderSums:
         )
         num_captions = len(table.lengths_C)
         norms_C = np.sqrt(_sums(table.caption_of_T, square_T, num_captions))
-        is_match = grams.match_E >= 0
-        match = grams.match_E[is_match]
-        caption = grams.references.caption_E[is_match]
-        weight = weights[is_match]
+        matched = np.flatnonzero(grams.match_E >= 0)
+        match = grams.match_E[matched]
+        caption = grams.references.caption_E[matched]
+        weight = weights[matched]
         # The slots hold the products in the order of the hypothesis' n-grams.
         products = np.zeros(int(self.slots_R.sum()))
         slot = self.slot_starts_R[caption] + grams.hypotheses.position_E[match]
         products[slot] = np.minimum(hypothesis_weights[match], weight) * weight
-        reference_of_slot = np.repeat(np.arange(table.num_references), self.slots_R)
-        values = _sums(reference_of_slot, products, table.num_references)
+        values = _sums(self.reference_of_slot, products, table.num_references)
         images = table.image_of_C[: table.num_references]
         norms = norms_C[table.num_references + images] * norms_C[: table.num_references]
         # A norm product can underflow to 0 only if a norm is 0: weights are logarithms.
@@ -108,8 +108,8 @@ def _document_frequency(table: CaptionTable, grams: Grams) -> Ints:
     """Return for each n-gram the number of images with a reference that has it."""
     references = grams.references
     pair = references.gram_E * table.num_images + table.image_of_C[references.caption_E]
-    is_new = np.diff(pair, prepend=-1) != 0
-    return np.bincount(references.gram_E[is_new], minlength=grams.num_grams)
+    grams_of_images = references.gram_E[is_first(pair)]
+    return np.bincount(grams_of_images, minlength=grams.num_grams)
 
 
 def _distinct(codes: Ints) -> tuple[Ints, Ints]:

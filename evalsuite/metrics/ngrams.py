@@ -77,12 +77,15 @@ def _words(captions: Sequence[str]) -> tuple[list[str], Ints]:
     """Return all words of all captions, and how many each caption has."""
     words = " ".join(captions).split()
     # Single spaces between words are the rule, and counting them is faster than splitting again.
-    lengths = np.fromiter(
-        (caption.count(" ") + 1 if caption else 0 for caption in captions), np.int64, len(captions)
-    )
-    if lengths.sum() != len(words):
-        lengths = np.fromiter((len(caption.split()) for caption in captions), np.int64)
-    return words, lengths
+    counted = [caption.count(" ") + 1 if caption else 0 for caption in captions]
+    if sum(counted) != len(words):
+        counted = [
+            count if caption.isascii() and caption.isprintable() else len(caption.split())
+            for count, caption in zip(counted, captions, strict=True)
+        ]
+    if sum(counted) != len(words):
+        counted = [len(caption.split()) for caption in captions]
+    return words, np.array(counted, np.int64)
 
 
 class Entries(NamedTuple):
@@ -110,43 +113,81 @@ class Grams(NamedTuple):
 
 def grams_of(table: CaptionTable) -> Iterator[Grams]:
     """Yield the 1-, 2-, 3- and 4-grams of a table, as far as there are any."""
+    order = _SortOrder(table)
     position_bits = int(table.lengths_C.max(initial=1)).bit_length()
     caption_bits = len(table.lengths_C).bit_length()
-    starts_C, ends_C = table.starts_C, np.cumsum(table.lengths_C)
-    previous_T, flat = table.tokens_T, np.arange(len(table.tokens_T))
+    after_T = np.cumsum(table.lengths_C)[table.caption_of_T] - np.arange(len(table.tokens_T))
+    place_T = (order.rank_C[table.caption_of_T] << position_bits) | table.position_of_T
+    previous_T = table.tokens_T
     for length in range(1, MAX_LENGTH + 1):
-        flat = flat[flat + length <= ends_C[table.caption_of_T[flat]]]
+        flat = np.flatnonzero(after_T >= length)
         keys = previous_T[flat]
         if length > 1:
             keys = keys * table.num_words + table.tokens_T[flat + length - 1]
         if int(keys.max(initial=0)).bit_length() + caption_bits + position_bits > 63:
             keys = np.unique(keys, return_inverse=True)[1]
         # One sort of (n-gram, caption, position) gives identity, counts and first places.
-        packed = ((keys << caption_bits) | table.caption_of_T[flat]) << position_bits
-        packed = np.sort(packed | table.position_of_T[flat])
-        is_new = np.diff(packed >> (caption_bits + position_bits), prepend=-1) != 0
-        gram = np.cumsum(is_new) - 1
-        caption = (packed >> position_bits) & ((1 << caption_bits) - 1)
+        packed = np.sort((keys << (caption_bits + position_bits)) | place_T[flat])
+        gram = numbered(packed >> (caption_bits + position_bits))
         position = packed & ((1 << position_bits) - 1)
-        first = np.flatnonzero(np.diff(packed >> position_bits, prepend=-1))
+        packed >>= position_bits
+        rank = packed & ((1 << caption_bits) - 1)
+        first = np.flatnonzero(is_first(packed))
         counts = np.diff(first, append=len(packed))
-        entries = Entries(gram[first], caption[first], position[first], counts)
-        yield _matched(table, length, int(is_new.sum()), entries)
+        num_grams = int(gram[-1]) + 1 if len(gram) else 0
+        entries = Entries(gram[first], rank[first], position[first], counts)
+        yield _matched(order, length, num_grams, entries)
         if length < MAX_LENGTH:
             previous_T = np.zeros_like(table.tokens_T)
-            previous_T[starts_C[caption] + position] = gram
+            previous_T[order.starts[rank] + position] = gram
 
 
-def _matched(table: CaptionTable, length: int, num_grams: int, entries: Entries) -> Grams:
-    is_reference = entries.caption_E < table.num_references
-    references = Entries(*(column[is_reference] for column in entries))
-    hypotheses = Entries(*(column[~is_reference] for column in entries))
-    wanted = references.gram_E * table.num_images + table.image_of_C[references.caption_E]
-    present = hypotheses.gram_E * table.num_images + table.image_of_C[hypotheses.caption_E]
-    match = np.searchsorted(present, wanted)
-    if len(present):
-        found = present[np.minimum(match, len(present) - 1)] == wanted
-        match = np.where(found, match, -1)
-    else:
-        match = np.full(len(wanted), -1)
+def is_first(values: Ints) -> NDArray[np.bool_]:
+    """Return where a run of equal values begins."""
+    first = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=first[1:])
+    return first
+
+
+def numbered(values: Ints) -> Ints:
+    """Return for each value the number of its run of equal values, from 0."""
+    return np.cumsum(is_first(values)) - 1
+
+
+class _SortOrder:
+    """Captions ranked so that an image's hypothesis follows its references."""
+
+    def __init__(self, table: CaptionTable) -> None:
+        images = np.arange(table.num_images)
+        of_reference = table.image_of_C[: table.num_references]
+        self.num_images = table.num_images
+        self.rank_C = np.concatenate(
+            [
+                np.arange(table.num_references) + of_reference,
+                np.cumsum(table.num_references_N) + images,
+            ]
+        )
+        self.captions = np.empty_like(self.rank_C)
+        self.captions[self.rank_C] = np.arange(len(self.rank_C))
+        self.images = table.image_of_C[self.captions]
+        self.is_hypothesis = self.captions >= table.num_references
+        self.starts = table.starts_C[self.captions]
+
+
+def _matched(order: _SortOrder, length: int, num_grams: int, ranked: Entries) -> Grams:
+    """Return the entries with captions for ranks, and each reference's match in its hypothesis.
+
+    An image's entries of one n-gram stand together, the hypothesis' last.
+    """
+    rank = ranked.caption_E
+    pair = ranked.gram_E * order.num_images + order.images[rank]
+    group = numbered(pair)
+    is_hypothesis = order.is_hypothesis[rank]
+    entries = ranked._replace(caption_E=order.captions[rank])
+    of_hypotheses, of_references = np.flatnonzero(is_hypothesis), np.flatnonzero(~is_hypothesis)
+    references = Entries(*(column[of_references] for column in entries))
+    hypotheses = Entries(*(column[of_hypotheses] for column in entries))
+    entry_of_group = np.full(int(group[-1]) + 1 if len(group) else 0, -1)
+    entry_of_group[group[of_hypotheses]] = np.arange(len(of_hypotheses))
+    match = entry_of_group[group[of_references]]
     return Grams(length, num_grams, references, hypotheses, match)

@@ -96,13 +96,24 @@ def official_scores(name: str, references: Captions, said: Captions) -> dict[str
         raise UserError(HINT)
     with _java_on_path(), contextlib.redirect_stdout(io.StringIO()):  # BLEU prints its counts
         maker: Any = getattr(import_module(f"pycocoevalcap.{module}"), scorer)
-        corpus, per_image = maker().compute_score(references, said)
+        official = maker()
+        corpus, per_image = official.compute_score(references, said)
+        if name == "meteor":
+            _end(official.meteor_p)
     if name != "bleu_1":
         return {name: OfficialScores(float(corpus), np.asarray(per_image))}
     return {
         bleu: OfficialScores(float(value), np.asarray(values))
         for bleu, value, values in zip(BLEU_NAMES, corpus, per_image, strict=True)
     }
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Close what the wrapper of METEOR leaves open."""
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    process.wait()
 
 
 def official_tokens(captions: Captions) -> dict[SampleId, list[str]]:

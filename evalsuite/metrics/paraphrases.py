@@ -21,6 +21,7 @@ LONGEST = 7  # words of the longest phrase in paraphrase-en.gz
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: powers have inverses modulo 2**64
 INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
 FILTER_BITS = 24
+SHIFT = np.uint64(64 - FILTER_BITS)
 NEWLINE, SPACE = 10, 32
 
 Hashes = NDArray[np.uint64]
@@ -38,27 +39,39 @@ def write_filtered_table(table: Path, captions: Sequence[str], path: Path) -> in
     words = " \n ".join(captions).encode().split(b" ")
     hashes_of_length = _phrase_hashes(words)
     hashes = np.concatenate(hashes_of_length)
-    pairs = _pair_hashes(table)
-    is_likely = np.zeros(1 << FILTER_BITS, np.bool_)
-    shift = np.uint64(64 - FILTER_BITS)
-    is_likely[hashes >> shift] = True
-    likely = np.flatnonzero(is_likely[pairs[0] >> shift])
-    likely = likely[is_likely[pairs[1][likely] >> shift]]
-    order = np.argsort(hashes)
-    sorted_hashes = hashes[order]
-    places = []
-    for column in pairs:
-        at = np.searchsorted(sorted_hashes, column[likely])
-        at = np.minimum(at, len(sorted_hashes) - 1)
-        places.append(np.where(sorted_hashes[at] == column[likely], order[at], -1))
-    useful = (places[0] >= 0) & (places[1] >= 0)
     ends = np.cumsum([len(found) for found in hashes_of_length])
+    places = _places_of_pairs(hashes, _pair_hashes(table)).tolist()
     lines = bytearray()
-    for first, second in zip(places[0][useful].tolist(), places[1][useful].tolist(), strict=True):
+    for one, other in places:
         # The jar reads three lines for each pair and leaves the probability alone.
-        lines += b"0\n%b\n%b\n" % (_phrase(words, ends, first), _phrase(words, ends, second))
+        lines += b"0\n%b\n%b\n" % (_phrase(words, ends, one), _phrase(words, ends, other))
     path.write_bytes(gzip.compress(bytes(lines), compresslevel=1))
-    return int(useful.sum())
+    return len(places)
+
+
+def _places_of_pairs(hashes: Hashes, pairs: Hashes) -> NDArray[np.int64]:
+    """Return for each pair with both hashes among `hashes` where these stand, pairs x 2.
+
+    Most hashes are told apart by their first bits alone, without sorting millions of them.
+    """
+    is_present = _marked(hashes)
+    likely = np.flatnonzero(is_present[pairs[0] >> SHIFT])
+    likely = likely[is_present[pairs[1][likely] >> SHIFT]]
+    wanted = pairs[:, likely]
+    candidates = np.flatnonzero(_marked(wanted.ravel())[hashes >> SHIFT])
+    distinct, first = np.unique(hashes[candidates], return_index=True)
+    if not len(distinct):
+        return np.zeros((0, 2), np.int64)
+    at = np.minimum(np.searchsorted(distinct, wanted), len(distinct) - 1)
+    is_found = (distinct[at] == wanted).all(axis=0)
+    return np.asarray(candidates[first[at[:, is_found]]].T)
+
+
+def _marked(hashes: Hashes) -> NDArray[np.bool_]:
+    """Return for each possible beginning of a hash whether one of these has it."""
+    marked = np.zeros(1 << FILTER_BITS, np.bool_)
+    marked[hashes >> SHIFT] = True
+    return marked
 
 
 def _phrase(words: list[bytes], ends: NDArray[np.int64], place: int) -> bytes:

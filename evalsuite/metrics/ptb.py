@@ -11,8 +11,9 @@ with digits or hyphens in it (Java asks its own word boundaries whether the sigm
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import accumulate
 
 from evalsuite.metrics.ptb_automaton import Automaton
 from evalsuite.metrics.ptb_grammar import PARTS, RULES
@@ -47,9 +48,9 @@ def tokenize(captions: Sequence[str]) -> list[str]:
     text = "\n".join(caption.replace("\n", " ") for caption in captions)
     lexer = _lexer()
     if ASTRAL.search(text):
-        return [_joined_pairs(line) for line in tokenize_units(lexer, ASTRAL.sub(_pair, text))][
-            : len(captions)
-        ]
+        lines = tokenize_units(lexer, ASTRAL.sub(_pair, text))
+        # Only now do letters beyond the basic plane find their lower case.
+        return [_joined_pairs(line).lower() for line in lines[: len(captions)]]
     return tokenize_units(lexer, text)[: len(captions)]
 
 
@@ -60,26 +61,25 @@ def tokenize_units(lexer: "Lexer", text: str) -> list[str]:
     chunks = text.replace("\n", "\n ").split(" ")
     # The last line has no newline, so that its tokens are found on their own below.
     marked = "".join(map(lexer.chunks.__getitem__, chunks[:-1])) + UNDECIDED
-    lines = marked.split("\n")
-    if UNDECIDED not in marked[:-1]:
-        undecided = [len(lines) - 1]
-    else:
-        undecided = [index for index, line in enumerate(lines) if UNDECIDED in line]
-    starts = _line_starts(text) if len(undecided) > 1 else {undecided[0]: text.rfind("\n") + 1}
-    for index in undecided:
+    lines = marked.replace(" \n", "\n").split("\n")
+    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+    for index in _marked_lines(marked):
         line = lexer.line(text, starts[index])
         if line is None:
             return lexer.all_lines(text)
         lines[index] = line
-    return [line.rstrip(" ") for line in lines]
+    return lines
 
 
-def _line_starts(text: str) -> dict[int, int]:
-    starts, at = {0: 0}, text.find("\n")
+def _marked_lines(marked: str) -> Iterator[int]:
+    """Yield the numbers of the lines with an undecided chunk, the last line among them."""
+    index, before, at = -1, 0, marked.find(UNDECIDED)
     while at >= 0:
-        starts[len(starts)] = at + 1
-        at = text.find("\n", at + 1)
-    return starts
+        passed = marked.count("\n", before, at)
+        if passed or index < 0:
+            index = max(index, 0) + passed
+            yield index
+        before, at = at, marked.find(UNDECIDED, at + 1)
 
 
 class Lexer:
@@ -137,23 +137,44 @@ class Lexer:
         return end
 
     def line(self, text: str, start: int) -> str | None:
-        """Return the kept tokens of the line at `start`; None if a token crosses its end."""
+        """Return the kept tokens of the line at `start`; None if a token crosses its end.
+
+        Any token's end is as good a beginning as the line's: the chunks that are decided keep
+        their tokens, and only the others are read in the light of what follows.
+        """
         stop = text.find("\n", start)
         stop = len(text) if stop < 0 else stop
-        result = self.tokens(text, start, stop, is_whole=True)
+        found: list[str] = []
+        at = start
+        while at < stop:
+            end = text.find(" ", at, stop)
+            chunk = text[at:end] if end >= 0 else text[at : stop + 1]
+            end = stop if end < 0 else end
+            value = self.chunks[chunk] if end < len(text) else UNDECIDED
+            if value.startswith(UNDECIDED):
+                tokens, at = self._tokens_to(text, at, end)
+                if at > stop:
+                    return None
+                if tokens and tokens[-1] != tokens[-1].rstrip():
+                    tokens, _ = self._tokens_to(text, start, stop)
+                    return kept(" ".join(tokens).lower())
+                found += [token for token in map(str.lower, tokens) if token not in DROPPED]
+            else:
+                found.append(value.rstrip(" \n"))
+                at = end + 1
+        return " ".join(filter(None, found))
+
+    def _tokens_to(self, text: str, at: int, stop: int) -> tuple[list[str], int]:
+        result = self.tokens(text, at, stop, is_whole=True)
         assert result is not None
-        tokens, end = result
-        if end > stop:
-            return None
-        return kept(" ".join(tokens).lower())
+        return result
 
     def all_lines(self, text: str) -> list[str]:
         """Return the kept tokens of each line that the official tokenizer prints for a text."""
-        result = self.tokens(text, 0, len(text), is_whole=True)
-        assert result is not None
+        tokens, _ = self._tokens_to(text, 0, len(text))
         printed: list[str] = []
         separator = ""
-        for token in result[0]:
+        for token in tokens:
             if token == NEWLINE:
                 printed.append("\n")
                 separator = ""

@@ -93,21 +93,19 @@ def _common_lengths(table: CaptionTable) -> Ints:
     the hypothesis, all references at once.
     """
     num_references = table.num_references
-    starts_N = table.starts_C[num_references:]
-    lengths_N = np.minimum(table.lengths_C[num_references:], WORD_BITS)
     lengths_R = table.lengths_C[:num_references]
-    is_reference = table.caption_of_T < num_references
-    words = table.tokens_T[is_reference]
-    caption = table.caption_of_T[is_reference]
-    image = table.image_of_C[caption]
+    hypotheses_NL = _padded_hypotheses(table)
+    words = table.tokens_T[: int(lengths_R.sum())]
+    images = np.arange(table.num_images)
+    words_N = np.bincount(table.image_of_C[:num_references], lengths_R, minlength=len(images))
     places = np.zeros(len(words), np.uint64)
-    for index in range(int(lengths_N.max(initial=0))):
-        live = np.flatnonzero(lengths_N[image] > index)
-        equal = table.tokens_T[starts_N[image[live]] + index] == words[live]
-        places[live[equal]] |= np.uint64(1 << index)
+    for index, column_N in enumerate(hypotheses_NL.T):
+        equal = np.repeat(column_N, words_N.astype(np.int64)) == words
+        places |= equal.astype(np.uint64) << np.uint64(index)
     order = np.argsort(-lengths_R, kind="stable")
     starts = (np.cumsum(lengths_R) - lengths_R)[order]
-    num_longer = len(order) - np.searchsorted(np.sort(lengths_R), np.arange(1, 1 + max(lengths_R)))
+    steps = np.arange(1, 1 + int(lengths_R.max(initial=0)))
+    num_longer = len(order) - np.searchsorted(np.sort(lengths_R), steps)
     rows = np.full(num_references, ~np.uint64(0))
     for index, count in enumerate(num_longer.tolist()):
         row = rows[:count]
@@ -116,3 +114,14 @@ def _common_lengths(table: CaptionTable) -> Ints:
     common = np.zeros(num_references, np.int64)
     common[order] = np.bitwise_count(~rows)
     return common
+
+
+def _padded_hypotheses(table: CaptionTable) -> Ints:
+    """Return the tokens of each hypothesis, N x at most 64; -1 behind its end."""
+    lengths_N = np.minimum(table.lengths_C[table.num_references :], WORD_BITS)
+    places = np.arange(int(lengths_N.max(initial=0)))
+    is_token = places < lengths_N[:, None]
+    starts_N = table.starts_C[table.num_references :]
+    padded_NL = np.full(is_token.shape, -1)
+    padded_NL[is_token] = table.tokens_T[(starts_N[:, None] + places)[is_token]]
+    return padded_NL
