@@ -37,7 +37,7 @@ setup: $(READY) ## create .venv and install everything into it (about 7 GB with 
 	@echo "$(VENV) is ready"
 
 .PHONY: eval
-eval: task-named $(READY) ## fine-tune and evaluate: TASK= [BACKBONE= WEIGHTS= DATA= SPLIT= LIMIT= SET="key=value ..."]
+eval: task-named $(READY) ## fine-tune and evaluate: TASK= (or all) [BACKBONE= WEIGHTS= DATA= SPLIT= LIMIT= SET="key=value ..."]
 	$(EVALSUITE) eval $(TASK) $(options)
 
 # Before the installation, which takes minutes.
@@ -54,6 +54,14 @@ tables: $(READY) ## write every paper table as Markdown and LaTeX below tables/,
 	@for name in $$($(EVALSUITE) table); do mkdir -p tables/$$(dirname $$name); \
 	    $(EVALSUITE) table $$name $(RUNS) > tables/$$name.md; \
 	    $(EVALSUITE) table $$name $(RUNS) --format latex > tables/$$name.tex; done; ls -d tables/*
+
+.PHONY: report
+report: $(READY) ## write runs as Markdown, JSON, one page and a model card below report/: RUNS="runs/..."
+	$(EVALSUITE) report $(RUNS) -o report
+
+.PHONY: reproduce
+reproduce: $(READY) ## measure what a paper prints, in small without DATA=: PAPER=beit3 [DATA=]
+	$(EVALSUITE) reproduce $(PAPER) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .PHONY: bench
 bench: $(READY) ## speed and memory against the official engines

@@ -6,7 +6,6 @@ once; no other module imports late.
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,15 +16,21 @@ from rich.table import Table
 
 from evalsuite.catalog import backbone_names, benchmark_named, benchmark_names, task_names
 from evalsuite.data.doctor import examine
+from evalsuite.printing import (
+    print_difference,
+    print_report,
+    print_reports,
+    print_reproduced,
+    print_scores,
+)
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import read_json
-from evalsuite.records.report import Report
-from evalsuite.records.score import Score
-from evalsuite.report.markdown import score_table, terminal_table
 from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_series, run_series
 from evalsuite.report.table_definition import table_names
 from evalsuite.report.tables import Format
 from evalsuite.report.tables import table as paper_table
+from evalsuite.reporting import compare as compare_runs
+from evalsuite.reporting import report as report_runs
 from evalsuite.scoring import (
     ScoreRequest,
     official_scores,
@@ -152,32 +157,50 @@ def evaluate(
 ) -> None:
     """Fine-tune where the weights hold no head for the task, then predict, score and report.
 
-    Without --data the tiny world is drawn into data/tinyworld. The same command goes on where an
-    interrupted one stopped.
+    TASK may be "all": every task, then the table, the radar and the page. Without --data the tiny
+    world is drawn into data/tinyworld. The same command goes on where an interrupted one stopped.
     """
     from evalsuite.evaluating import evaluate as run_it
     from evalsuite.setting_up import Request
 
-    report = run_it(
-        Request(
-            task=task,
-            backbone=backbone,
-            weights=weights,
-            data=data,
-            split=split,
-            runs=runs,
-            limit=limit,
-            device=device,
-            settings=tuple(settings or ()),
-            seed=seed,
-            skip_bad=skip_bad,
-            track=track,
-            new_head=new_head,
-            zero_shot=zero_shot,
-        )
+    request = Request(
+        task=task,
+        backbone=backbone,
+        weights=weights,
+        data=data,
+        split=split,
+        runs=runs,
+        limit=limit,
+        device=device,
+        settings=tuple(settings or ()),
+        seed=seed,
+        skip_bad=skip_bad,
+        track=track,
+        new_head=new_head,
+        zero_shot=zero_shot,
     )
+    if task == "all":
+        _evaluate_all(request, as_json=as_json)
+        return
+    report = run_it(request)
     if report is not None:
-        _print_report(report, as_json=as_json)
+        print_report(report, as_json=as_json)
+
+
+def _evaluate_all(request: Any, *, as_json: bool) -> None:
+    """Run every task and print what came of them.
+
+    Raises:
+        UserError: a task could not run; the others are finished and reported.
+    """
+    from evalsuite.everything import evaluate_all
+
+    found = evaluate_all(request)
+    print_reports(found.reports, as_json=as_json)
+    _say(f"{found.page}, with the radar and the table beside it")
+    if found.failed:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in found.failed.items())
+        raise UserError(f"{len(found.failed)} task(s) could not run: {reasons}")
 
 
 @app.command()
@@ -246,9 +269,52 @@ def score(
     facts = {"task": found.benchmark.card.name, "split": found.split}
     scores = [paired_difference(found)] if paired else score_predictions(found, not no_interval)
     theirs = official_scores(found, request) if official else None
-    _print_scores(facts, scores, theirs or (), as_json=as_json)
+    print_scores(facts, scores, theirs or (), as_json=as_json)
     if official and theirs is None:
         raise UserError(f"--official: {found.benchmark.official_hint}")
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder; the run's own, or report/.")
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Two runs: their paired difference.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write runs as Markdown, JSON, one HTML page and a model card, or compare two of them."""
+    if not compare:
+        print(report_runs(runs, out))
+        return
+    if len(runs) != 2:
+        raise UserError(f"--compare takes two run folders; found {len(runs)}")
+    print_difference(compare_runs(runs[0], runs[1], out), as_json=as_json)
+    _say(str((out or Path("report")) / "comparison.html"))
+
+
+@app.command()
+def reproduce(
+    paper: Annotated[str, typer.Argument(help="A paper, as beit3, or a table, as beit3/4.")],
+    data: Data = None,
+    weights_dir: Annotated[
+        Path | None, typer.Option(help="Folder of released checkpoints; else downloaded.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a paper's tables print with the released checkpoints.
+
+    Without --data every task of the table is fine-tuned on the drawn tiny world.
+    """
+    from evalsuite.reproducing import reproduce as run_it
+    from evalsuite.setting_up import Request
+
+    request = Request(task="", runs=runs, device=device)
+    print_reproduced(list(run_it(paper, data, weights_dir, request)), as_json=as_json)
 
 
 @app.command()
@@ -317,45 +383,6 @@ def main() -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _print_report(report: Report, *, as_json: bool) -> None:
-    """Print a report as a table or as JSON."""
-    if as_json:
-        print(json.dumps(report.to_json(), indent=2))
-        return
-    console = Console()
-    console.print(terminal_table(report))
-    console.print(f"verdict: {report.verdict['status']}: {report.verdict['reason']}")
-    if report.failures:
-        console.print(f"{len(report.failures)} samples could not be read and are in no score")
-    if report.submission is not None:
-        console.print(f"submit {report.submission}")
-
-
-def _print_scores(
-    facts: dict[str, str], ours: Sequence[Score], theirs: Sequence[Score], *, as_json: bool
-) -> None:
-    """Print scores as a table or as JSON; beside them the official engine's, and the difference."""
-    known = {score.name: score.value for score in ours}
-    beside = [
-        (score.name, known[score.name], score.value, known[score.name] - score.value)
-        for score in theirs
-        if score.name in known
-    ]
-    columns = ("name", "ours", "official", "difference")
-    if as_json:
-        content: dict[str, Any] = {**facts, "scores": [score.to_json() for score in ours]}
-        if theirs:
-            content["official"] = [dict(zip(columns, row, strict=True)) for row in beside]
-        print(json.dumps(content, indent=2))
-        return
-    Console().print(score_table(f"{facts['task']}, {facts['split']}", ours))
-    if theirs:
-        table = Table(*columns)
-        for row in beside:
-            table.add_row(*(str(value) for value in row))
-        Console().print(table)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,10 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """The facts of a benchmark that a reader needs beside a number."""
+    """The facts of a benchmark that a reader needs beside a number.
+
+    `hub_task` is the task's name in a Hugging Face model card.
+    """
 
     name: str
     title: str
@@ -72,6 +75,7 @@ class Card:
     data_licence: str
     train_split: str
     eval_split: str
+    hub_task: str = "image-text-to-text"
     splits: Mapping[str, Split] = field(default_factory=dict)
 
 

@@ -14,6 +14,8 @@ from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
 from evalsuite.report.markdown import markdown
+from evalsuite.report.page import page
+from evalsuite.report.page_run import shown_run
 from evalsuite.report.verdict import Conditions, verdict
 
 
@@ -150,6 +152,7 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
     is_whole = identity["limit"] is None and not journaled.failures
     is_held_back = benchmark.card.splits[chosen].server is not None
     submission = None
+    references = None
     scores: Sequence[Score] = ()
     baselines: Sequence[Score] = ()
     if is_held_back:
@@ -183,6 +186,7 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
     report = replace(report, **judged(report))
     write_json(run.folder / "report.json", report.to_json())
     write_text(run.folder / "report.md", markdown(report))
+    write_text(run.folder / "report.html", page([shown_run(run, report, benchmark, references)]))
     return report
 
 

@@ -18,8 +18,10 @@ FLOORS = (
     {"task"},
     {"engine", "report", "tasks"},
     {"catalog"},
-    {"scoring", "setting_up"},
-    {"evaluating"},
+    {"scoring", "setting_up", "printing"},
+    {"evaluating", "reporting"},
+    {"everything"},
+    {"reproducing"},
     {"", "__main__"},
 )
 # The command line and `import evalsuite` start without torch: verbs are imported when called.

@@ -32,6 +32,34 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
+def overview(reports: Sequence[Report]) -> str:
+    """Return the headlines of several reports as one table."""
+    rows = ["| benchmark | split | backbone | score | value | 95% interval | verdict |"]
+    rows.append("|---|---|---|---|---:|---:|---|")
+    for report in reports:
+        cells = [report.title, report.split, report.backbone]
+        if report.scores:
+            score = report.scores[0]
+            cells += [score.name, f"{score.value:.2f}", _interval(score)]
+        else:
+            cells += ["held back", "", ""]
+        rows.append(f"| {' | '.join([*cells, report.verdict.get('status', '')])} |")
+    return "\n".join(rows)
+
+
+def terminal_overview(reports: Sequence[Report]) -> Table:
+    """Return the headlines of several reports as a table for a terminal."""
+    table = Table("benchmark", "split", "score", "value", "95% interval", "verdict")
+    for report in reports:
+        status = report.verdict.get("status", "")
+        row = ["held back", "", ""]
+        if report.scores:
+            score = report.scores[0]
+            row = [score.name, f"{score.value:.2f}", _interval(score)]
+        table.add_row(report.title, report.split, *row, status)
+    return table
+
+
 def terminal_table(report: Report) -> Table:
     """Return the first scores and, dimmed, the baselines as a table for a terminal."""
     title = f"{report.title}, {report.split}: {report.backbone}"

@@ -19,6 +19,17 @@
     return { select, label: make("label", {}, title, select) };
   };
 
+  const enlarge = (image) => {
+    const large = make("img", { src: image.src, alt: image.alt, class: image.className });
+    const close = make("button", { type: "button" }, "Close");
+    const dialog = make("dialog", { "aria-label": image.alt }, large, make("p", {}, image.alt), close);
+    close.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  };
+
   const picture = (data, [place, caption], id) => {
     const said = caption || `image of sample ${id}`;
     if (place < 0) return make("figure", {}, make("figcaption", {}, `${said}: cannot be read`));
@@ -26,7 +37,9 @@
     image.addEventListener("load", () => {
       if (Math.max(image.naturalWidth, image.naturalHeight) <= SMALL) image.className = "small";
     });
-    return make("figure", {}, image, caption ? make("figcaption", {}, caption) : null);
+    const zoom = make("button", { type: "button", class: "zoom", "aria-label": `Enlarge: ${said}` }, image);
+    zoom.addEventListener("click", () => enlarge(image));
+    return make("figure", {}, zoom, caption ? make("figcaption", {}, caption) : null);
   };
 
   const card = (data, [id, , texts, , outcome, mark, groups, pictures, images]) => {
@@ -72,6 +85,7 @@
     const search = make("input", { type: "search", name: "search", placeholder: "text or id" });
     const orders = Object.entries(ORDERS).filter(([name]) => graded || !["worst", "best"].includes(name));
     const order = choice("Order", orders, "order");
+    if (graded) order.select.value = place.dataset.order;
     const outcome = choice("Outcome", [["", "all"], ...marks.map((mark) => [mark, mark])], "outcome");
     const groups = data.groups.map((name, number) => {
       const values = distinct(rows, (row) => row[6][number]);

@@ -1,20 +1,17 @@
 """The page of one or several runs: one HTML file that needs nothing else and no network."""
 
-import base64
-import hashlib
 import re
 from collections.abc import Sequence
-from functools import cache
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
-from evalsuite.report.markup import Html, data_block, element, fragment
+from evalsuite.report.comparison import Comparison, comparison_block
+from evalsuite.report.markup import Html, element, fragment
 from evalsuite.report.page_curve import loss_curve
+from evalsuite.report.page_document import document, samples_block
 from evalsuite.report.page_parts import (
     badge,
     commands_block,
@@ -26,6 +23,7 @@ from evalsuite.report.page_parts import (
     verdict_block,
 )
 from evalsuite.report.page_run import ShownRun
+from evalsuite.report.page_samples import SampleTable
 from evalsuite.report.radar_series import (
     PREVIOUS_SOTA,
     all_axes,
@@ -33,38 +31,37 @@ from evalsuite.report.radar_series import (
     run_series,
 )
 
-FOLDER = "evalsuite.report"
 FEWEST_AXES = 3  # a radar of fewer is a line
 COLUMNS = ("benchmark", "backbone", "score", "95% interval", "without looking", "verdict")
 
 
-def page(runs: Sequence[ShownRun], *, top: Html | None = None) -> str:
-    """Return the page of runs.
-
-    Args:
-        top: stands first, such as the comparison of two runs.
-    """
+def page(runs: Sequence[ShownRun]) -> str:
+    """Return the page of runs."""
     titles = list(dict.fromkeys(run.report.title for run in runs))
     title = f"evalsuite: {', '.join(titles)}" if len(titles) < 4 else f"evalsuite: {len(runs)} runs"
     ids = [f"run-{number}" for number in range(1, len(runs) + 1)]
-    body = fragment(
-        element("a", "Skip to the results", href="#main", class_="skip"),
-        element("header", element("h1", _heading(runs), id="title"), _contents(runs, ids)),
-        element(
-            "main",
-            top,
-            _overview(runs, ids) if len(runs) > 1 else None,
-            *(_section(run, id, is_only=len(runs) == 1) for run, id in zip(runs, ids, strict=True)),
-            id="main",
+    is_only = len(runs) == 1
+    return document(
+        title,
+        fragment(element("h1", _heading(runs), id="title"), _contents(runs, ids)),
+        fragment(
+            None if is_only else _overview(runs, ids),
+            *(_section(run, id, is_only=is_only) for run, id in zip(runs, ids, strict=True)),
         ),
-        element("footer", element("p", f"Made by evalsuite {_version()}. One file, no network.")),
-        *(
-            data_block(f"{id}-data", run.samples.to_json())
-            for run, id in zip(runs, ids, strict=True)
-        ),
-        Html(f"<script>{_file('page.js')}</script>"),
+        {id: run.samples for run, id in zip(runs, ids, strict=True)},
     )
-    return f"<!doctype html>\n{element('html', _head(title), element('body', body), lang='en')}\n"
+
+
+def comparison_page(comparison: Comparison, samples: SampleTable) -> str:
+    """Return the page of two runs side by side."""
+    title = f"{comparison.first.title}, {comparison.first.split}: two runs"
+    main = fragment(
+        comparison_block(comparison),
+        element("h2", "Samples"),
+        element("p", "Worst first: where A loses most against B.", class_="about"),
+        samples_block(samples, "both", title, order="worst"),
+    )
+    return document(title, element("h1", title, id="title"), main, {"both": samples})
 
 
 def radar_svg(reports: Sequence[Report]) -> Html | None:
@@ -91,24 +88,6 @@ def radar_svg(reports: Sequence[Report]) -> Html | None:
     return Html(
         f'<figure class="radar"><svg viewBox="{box}" role="img" aria-label="{label}" '
         f'xmlns:xlink="{space}">{inner}</svg></figure>'
-    )
-
-
-def _head(title: str) -> Html:
-    digest = hashlib.sha256(_file("page.js").encode()).digest()
-    allowed = base64.b64encode(digest).decode()
-    policy = (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{allowed}'"
-    )
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", title),
-        Html(f"<style>{_file('page.css')}</style>"),
     )
 
 
@@ -183,7 +162,7 @@ def _section(run: ShownRun, id: str, *, is_only: bool) -> Html:
     parts = (
         ("Scores", fragment(score_block(report), verdict_block(report))),
         ("Loss", curve or nothing),
-        ("Samples", _samples(run, id)),
+        ("Samples", samples_block(run.samples, id, report.title, run.notice)),
         ("Failures", failures_block(report)),
         ("How to reproduce", commands_block(report, run.name)),
         ("Provenance", provenance_block(report, {"run": run.name, "sessions": sessions})),
@@ -196,30 +175,3 @@ def _section(run: ShownRun, id: str, *, is_only: bool) -> Html:
         aria_labelledby="title" if is_only else id,
         class_="only" if is_only else "run",
     )
-
-
-def _samples(run: ShownRun, id: str) -> Html:
-    """Return where the page's script puts the samples, and what it says without one."""
-    table = run.samples
-    listed, is_part = len(table.rows), len(table.rows) < table.total
-    text = f"{listed:,} of {table.total:,} samples, drawn at random" if is_part else "All samples"
-    if table.num_pictured < listed:
-        text += f"; {table.num_pictured:,} have their pictures: the worst, the best, and others"
-    return fragment(
-        element("p", run.notice, class_="notice") if run.notice else None,
-        element("p", f"{text}.", class_="about"),
-        element("noscript", element("p", "The samples are listed by a script.")),
-        element("div", class_="samples", data_source=f"{id}-data", data_title=run.report.title),
-    )
-
-
-@cache
-def _file(name: str) -> str:
-    return (files(FOLDER) / name).read_text("utf-8")
-
-
-def _version() -> str:
-    try:
-        return version("evalsuite")
-    except PackageNotFoundError:
-        return "from a folder"

@@ -12,19 +12,37 @@ from evalsuite.report.markup import Html, element, fragment
 CLASSES = {"as published": "good", "above": "good", "below": "bad", "not comparable": "apart"}
 SIGNS = {"as published": "=", "above": "▲", "below": "▼", "not comparable": "≠"}
 MOST_FAILURES = 200
+NO_OBJECT = -1.0  # pycocotools, cocoeval.py
 OPEN_GROUPS = 8  # a longer breakdown is folded
 
 
 def title_of(name: str) -> str:
     """Return a score's name in words, where the boards know it."""
     metric, _, part = name.partition("/")
-    title = str(vocabulary()["metrics"].get(metric, {}).get("title", metric.replace("_", " ")))
-    return f"{title}, {part.replace('_', ' ')}" if part else title
+    title = str(vocabulary()["metrics"].get(metric, {}).get("title", _spelled(metric)))
+    if part in vocabulary()["metrics"]:
+        part = title_of(part)
+    return f"{title}, {part.replace('_', ' ').replace('/', ': ')}" if part else title
+
+
+def _spelled(metric: str) -> str:
+    """Return a metric's name as papers write it: `box_ap50` is box AP50, `bleu_1` BLEU-1."""
+    words = metric.replace("bleu_", "bleu-").replace("rouge_l", "rouge-l").split("_")
+    short = ("ap", "ar", "bleu", "rouge")
+    known = {"macc": "mAcc", "aacc": "aAcc"}
+    return " ".join(
+        word.upper() if word.startswith(short) else known.get(word, word) for word in words
+    )
+
+
+def value_of(score: Score) -> str:
+    """Return a value as text; COCO's -1 says that there is no such object."""
+    return "no such object" if score.value == NO_OBJECT else f"{score.value:.2f}"
 
 
 def interval_of(score: Score) -> str:
     """Return an interval as text."""
-    return f"{score.interval[0]:.2f} to {score.interval[1]:.2f}" if score.interval else "not asked"
+    return f"{score.interval[0]:.2f} to {score.interval[1]:.2f}" if score.interval else "none"
 
 
 def badge(report: Report) -> Html:
@@ -165,15 +183,16 @@ _COLUMNS = ("score", "value", "95% interval", "n", "")
 def _score_row(score: Score, top: float, strip: str, kind: str) -> Html:
     name = score.name.removeprefix(f"{strip}/").replace("_", " ") if strip else title_of(score.name)
     note = element("small", " without looking") if kind else None
-    low, high = score.interval or (score.value, score.value)
+    mark = element("i") if score.interval else None
+    low, high = (max(0.0, one) for one in score.interval or (score.value, score.value))
     style = f"--v:{score.value / top:.4f};--l:{low / top:.4f};--h:{high / top:.4f}"
     return element(
         "tr",
         element("th", name, note, scope="row"),
-        element("td", f"{score.value:.2f}"),
+        element("td", value_of(score)),
         element("td", interval_of(score)),
         element("td", f"{score.n:,}"),
-        element("td", element("span", element("i"), class_="bar", style=style), aria_hidden="true"),
+        element("td", element("span", mark, class_="bar", style=style), aria_hidden="true"),
         class_=kind or None,
     )
 

@@ -65,5 +65,6 @@ CARD = Card(
     data_licence="CC BY 4.0 (captions); the images have their Flickr owners' licences",
     train_split="train",
     eval_split="test",
+    hub_task="image-to-text",
     splits={**{name: _split(name) for name in NUM_SAMPLES}, "test2014": TEST2014},
 )

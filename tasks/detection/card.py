@@ -51,5 +51,6 @@ CARD = Card(
     data_licence="CC BY 4.0 (annotations); the images have their owners' licences",
     train_split="train",
     eval_split="val",
+    hub_task="object-detection",
     splits={name: _split(name) for name in NUM_IMAGES},
 )

@@ -47,7 +47,7 @@ def showing(
         # Only to order the pictures: AP, the official figure, is none of a single image.
         f1 = 2 * hits / (len(found) + len(true)) if found or true else 1.0
         mark: Mark = "right" if f1 == 1 else "partly right" if hits else "wrong"
-        outcome = f"{hits} of {len(true)} found, {len(found) - hits} beside"
+        outcome = f"{hits} of {len(true)} found, {len(found) - hits} false"
         return Shown(lines, f1, outcome, mark, pictures=pictures)
 
     return show

@@ -33,5 +33,6 @@ CARD = Card(
     data_licence="non-commercial research only, on request",
     train_split="train",
     eval_split="val",
+    hub_task="image-classification",
     splits={name: _split(name) for name in NUM_IMAGES},
 )

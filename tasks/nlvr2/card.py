@@ -64,5 +64,6 @@ CARD = Card(
     data_licence="CC BY 4.0 (sentences and labels); the images have their owners' licences",
     train_split="train",
     eval_split="dev",
+    hub_task="visual-question-answering",
     splits={name: _split(name) for name in NUM_EXAMPLES},
 )

@@ -72,5 +72,6 @@ CARD = Card(
     data_licence="CC BY 2.0 (captions); the images are of Open Images, CC BY 2.0",
     train_split="train",
     eval_split="val",
+    hub_task="image-to-text",
     splits={"train": TRAIN, "val": _split("val"), "test": _split("test")},
 )

@@ -69,6 +69,7 @@ CARD = Card(
     data_licence="CC BY 4.0 (captions); the images have their owners' licences",
     train_split="train",
     eval_split="test",
+    hub_task="image-text-retrieval",
     splits={name: _split(name) for name in NUM_TEXTS},
 )
 

@@ -67,6 +67,7 @@ CARD = Card(
     data_licence="research use only, on request (captions); the images have their owners' licences",
     train_split="train",
     eval_split="test",
+    hub_task="image-text-retrieval",
     splits={name: _split(name) for name in NUM_TEXTS},
 )
 

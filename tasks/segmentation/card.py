@@ -43,5 +43,6 @@ CARD = Card(
     data_licence="BSD 3-clause (annotations); images for non-commercial research only",
     train_split="train",
     eval_split="val",
+    hub_task="image-segmentation",
     splits={name: _split(name) for name in NUM_IMAGES},
 )

@@ -102,5 +102,6 @@ CARD = Card(
     data_licence="CC BY 4.0 (questions and answers); the images have their owners' licences",
     train_split="train",
     eval_split="val",
+    hub_task="visual-question-answering",
     splits={name: _split(name) for name in PARTS},
 )

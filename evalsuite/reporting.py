@@ -1,0 +1,145 @@
+"""The verb `report`: finished runs as Markdown, JSON, a page, a model card and submissions."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from evalsuite.benchmark import Benchmark
+from evalsuite.catalog import benchmark_named
+from evalsuite.records.errors import UserError
+from evalsuite.records.files import read_json, write_json, write_text
+from evalsuite.records.report import Report
+from evalsuite.records.run import Run
+from evalsuite.records.score import Score
+from evalsuite.report.comparison import Comparison, compared_samples, comparison_markdown
+from evalsuite.report.markdown import markdown, overview
+from evalsuite.report.model_card import model_card
+from evalsuite.report.page import comparison_page, page
+from evalsuite.report.page_run import WHOLE_PAGE, shown_run
+from evalsuite.report.page_samples import Answered, sample_table, seen_samples
+from evalsuite.scoring import (
+    ScoreRequest,
+    judged,
+    paired_difference,
+    report_of,
+    scorable,
+)
+
+SUBMISSIONS = "submissions"
+
+
+class Reported(NamedTuple):
+    """A run with its report and its benchmark."""
+
+    run: Run
+    report: Report
+    benchmark: Benchmark
+
+
+def report(folders: Sequence[Path], out: Path | None = None) -> Path:
+    """Write the reports of finished runs and return the page's path.
+
+    One run's go into its own folder where no other is named; several runs' into `out` or `report`:
+    report.md, report.json, report.html, README.md (a model card) and, where ground truth is held
+    back, submissions/ with a line for each server.
+
+    Raises:
+        UserError: a folder holds no run, or a run has predicted nothing.
+    """
+    if not folders:
+        raise UserError("name one run folder or more, as runs/vqa-beit3_tiny-20260101-0123abcd")
+    known = [reported(folder) for folder in folders]
+    target = out or (folders[0] if len(folders) == 1 else Path("report"))
+    reports = [one.report for one in known]
+    room = WHOLE_PAGE.shared_by(len(known))
+    shown = [shown_run(*one, room=room) for one in known]
+    write_text(target / "report.html", page(shown))
+    write_json(target / "report.json", _contents(reports))
+    write_text(target / "report.md", _markdown(reports))
+    cards = [(one.report, one.benchmark.card) for one in known]
+    write_text(target / "README.md", model_card(cards))
+    _collect(known, target / SUBMISSIONS)
+    return target / "report.html"
+
+
+def compare(first: Path, second: Path, out: Path | None = None) -> Score:
+    """Write comparison.md, .json and .html of two runs; return the paired difference.
+
+    Raises:
+        UserError: they are of different benchmarks or splits, or answer different samples.
+    """
+    both = (reported(first), reported(second))
+    splits = [f"{one.report.task} {one.report.split}" for one in both]
+    if splits[0] != splits[1]:
+        raise UserError(f"{first} is of {splits[0]} and {second} of {splits[1]}: expected the same")
+    split = both[0].report.split
+    found = scorable(ScoreRequest(target=str(first), other=second, split=split))
+    difference = paired_difference(found)
+    names = (first.resolve().name, second.resolve().name)
+    comparison = Comparison(
+        first=both[0].report, second=both[1].report, names=names, difference=difference
+    )
+    seen = [
+        seen_samples(
+            Answered(found.benchmark, predictions, found.references, found.data, split),
+            WHOLE_PAGE.rows,
+        )
+        for predictions in found.sets
+    ]
+    merged = compared_samples(*seen)
+    samples = sample_table(merged, len(found.sets[0]), found.data, WHOLE_PAGE)
+    target = out or Path("report")
+    write_text(target / "comparison.md", comparison_markdown(comparison))
+    write_text(target / "comparison.html", comparison_page(comparison, samples))
+    content = {"runs": list(names), "difference": difference.to_json()}
+    write_json(target / "comparison.json", content)
+    return difference
+
+
+def reported(folder: Path) -> Reported:
+    """Return a run with its report, scored now where its predictions are newer.
+
+    Raises:
+        UserError: the folder holds no run, or the run has predicted nothing.
+    """
+    run = Run.open(folder)
+    benchmark = benchmark_named(run.facts["identity"]["task"])
+    path = folder / "report.json"
+    newest = max((one.stat().st_mtime for one in folder.glob("predictions/*/*")), default=0.0)
+    if not path.is_file() or path.stat().st_mtime < newest:
+        return Reported(run, report_of(run), benchmark)
+    known = Report.from_json(read_json(path))
+    return Reported(run, replace(known, **judged(known)), benchmark)
+
+
+def _contents(reports: Sequence[Report]) -> object:
+    """Return the content of report.json: the report of one run, a list of several."""
+    contents = [one.to_json() for one in reports]
+    return contents[0] if len(contents) == 1 else contents
+
+
+def _markdown(reports: Sequence[Report]) -> str:
+    if len(reports) == 1:
+        return markdown(reports[0])
+    return "\n".join(["# Overview", "", overview(reports), "", *map(markdown, reports)])
+
+
+def _collect(known: Sequence[Reported], folder: Path) -> None:
+    """Copy the files for evaluation servers into one folder, and say which goes where."""
+    lines = []
+    for run, report, benchmark in known:
+        if report.submission is None:
+            continue
+        source = run.folder / report.submission
+        target = folder / f"{report.backbone}_{source.name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+        server = benchmark.card.splits[report.split].server
+        lines.append(f"- `{target.name}`: {benchmark.card.title}, {report.split}, to {server}")
+    if lines:
+        write_text(folder / "README.md", "\n".join(["# Hand in", "", *lines]) + "\n")

@@ -1,0 +1,197 @@
+"""`evalsuite reproduce`: the runs that a paper's tables need, beside what was published."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evalsuite.catalog import benchmark_named, task_names
+from evalsuite.engine.progress import say
+from evalsuite.evaluating import evaluate
+from evalsuite.records.board import Entry, metric_facts, read_board, split_of, vocabulary
+from evalsuite.records.errors import UserError
+from evalsuite.records.report import Report
+from evalsuite.records.score import Score, named
+from evalsuite.report.table_definition import Column, Definition, definitions
+from evalsuite.report.verdict import Conditions, Verdict, verdict
+from evalsuite.setting_up import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduced:
+    """One number of a paper's tables, what the released weights should give, and what they gave.
+
+    `paper` and `released` say model and value; they are empty where nothing is published.
+    `measured` is None where `verdict` says why.
+    """
+
+    column: str
+    paper: str
+    weights: str
+    released: str
+    measured: Score | None
+    difference: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A column of a table that a task of ours can fill."""
+
+    column: Column
+    task: str
+    split: str
+    paper: str
+
+
+def reproduce(
+    paper: str, data: Path | None, weights_dir: Path | None, request: Request
+) -> Iterator[Reproduced]:
+    """Yield a row for every number of a paper's tables that our tasks measure.
+
+    With data, released checkpoints are evaluated, from `weights_dir` or else downloaded. Without,
+    the backbone is fine-tuned on the drawn tiny world: the whole table in small.
+
+    Args:
+        paper: as beit3, or one of its tables, as beit3/4.
+
+    Raises:
+        UserError: there is no such paper, or no task of ours measures what it prints.
+    """
+    asked = _asked(paper)
+    if not asked:
+        raise UserError(f"{paper}: no task of {', '.join(task_names())} measures what it prints")
+    known: dict[tuple[str, str, str], Report | str] = {}
+    for one in asked:
+        entries: Sequence[Entry | None] = _released(one) if data is not None else ()
+        for entry in entries or (None,):
+            yield _row(one, entry, replace(request, data=data), weights_dir, known)
+
+
+def _asked(paper: str) -> list[_Asked]:
+    """Return what a paper's tables ask for that we can measure, each thing once."""
+    tables = [
+        table for name, table in definitions().items() if paper in (name, name.partition("/")[0])
+    ]
+    if not tables:
+        papers = dict.fromkeys(name.partition("/")[0] for name in definitions())
+        raise UserError(f"no paper or table {paper!r}; there are {', '.join(papers)}")
+    found: dict[tuple[str, str, str], _Asked] = {}
+    for table in tables:
+        for column in table.columns:
+            task = vocabulary()["boards"][column.board].get("task")
+            is_score = metric_facts(column.metric)["unit"] != "text"
+            # A zero-shot column of the same metric is another number of the same task.
+            if task not in task_names() or not is_score or column.protocol == "zero-shot":
+                continue
+            one = _Asked(column, task, _own_split(task, column), _papers_own(paper, table, column))
+            key = (column.board, column.metric, column.split)
+            if key not in found or (one.paper and not found[key].paper):
+                found[key] = one
+    return list(found.values())
+
+
+def _own_split(task: str, column: Column) -> str:
+    """Return the task's name of a column's split, or the column's where the task has none."""
+    splits = benchmark_named(task).card.splits
+    same = [split for split in splits if split_of(column.board, split) == column.split]
+    return same[0] if same else column.split
+
+
+def _papers_own(paper: str, table: Definition, column: Column) -> str:
+    """Return the best value that a paper prints for its own model in a column."""
+    name = _plain(paper.partition("/")[0])
+    models = {row.model for row in table.rows if _plain(row.model).startswith(name)}
+    found = [
+        entry
+        for entry in read_board(column.board)
+        if (entry.metric, entry.split) == (column.metric, column.split)
+        and entry.model in models
+        and entry.value is not None
+        and (not table.source or entry.source == table.source)
+        and (not column.protocol or entry.protocol == column.protocol)
+    ]
+    best = max(found, key=lambda entry: entry.value or 0.0, default=None)
+    return "" if best is None else f"{best.printed} ({best.model})"
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isalnum())
+
+
+def _released(asked: _Asked) -> list[Entry]:
+    """Return the published results of released checkpoints for a column."""
+    return [
+        entry
+        for entry in read_board(asked.column.board)
+        if entry.weights
+        and entry.metric == asked.column.metric
+        and entry.split == asked.column.split
+        and entry.protocol in ("fine-tuned", "transfer")
+    ]
+
+
+def _row(
+    asked: _Asked,
+    entry: Entry | None,
+    request: Request,
+    weights_dir: Path | None,
+    known: dict[tuple[str, str, str], Report | str],
+) -> Reproduced:
+    """Return one row, evaluated unless an earlier one did."""
+    column = asked.column
+    title = f"{asked.task}: {metric_facts(column.metric)['title']}, {column.split}"
+    weights = entry.weights if entry else ""
+    row = Reproduced(
+        column=title,
+        paper=asked.paper,
+        weights=weights,
+        released=entry.printed if entry else "",
+        measured=None,
+        difference=None,
+        verdict="no checkpoint with a published value was released",
+    )
+    if request.data is not None and entry is None:
+        return row
+    split = asked.split if entry else benchmark_named(asked.task).card.eval_split
+    key = (asked.task, split, weights)
+    if key not in known:
+        known[key] = _evaluated(key, request, weights_dir)
+    report = known[key]
+    if isinstance(report, str):
+        return replace(row, verdict=report)
+    if not report.scores:
+        return replace(row, verdict=f"held back: submit {report.submission}")
+    try:
+        score = named(report.scores, column.metric)
+    except KeyError:
+        return replace(row, verdict="not measured here, see the log")
+    result = verdict(score, Conditions.of(report.to_json()))
+    difference = score.value - entry.value if entry and entry.value is not None else None
+    return replace(row, measured=score, difference=difference, verdict=_said(result))
+
+
+def _evaluated(
+    key: tuple[str, str, str], request: Request, weights_dir: Path | None
+) -> Report | str:
+    """Return the report of a task with released weights, or why there is none."""
+    task, split, weights = key
+    path: str | None = weights or None
+    if weights and weights_dir is not None:
+        if not (weights_dir / weights).is_file():
+            return f"{weights} is not in {weights_dir}"
+        path = str(weights_dir / weights)
+    say(f"--- {task}, {split}{', ' + weights if weights else ''}")
+    asked = replace(request, task=task, split=split, weights=path, zero_shot=bool(weights))
+    try:
+        report = evaluate(asked)
+    except UserError as error:
+        return str(error)
+    assert report is not None
+    return report
+
+
+def _said(result: Verdict) -> str:
+    """Return a verdict in a few words: its status, with the first reason why there is none."""
+    if result.status != "not comparable":
+        return result.status
+    return f"{result.status}: {result.reason.partition(';')[0]}"
