@@ -73,34 +73,22 @@ def beam_search(
     """
     reader = _Reader(backbone, head, image_BCHW, rules)
     best = [Caption([], -math.inf)] * len(image_BCHW)
-    images_B = np.arange(len(image_BCHW))
-    # The official search starts with three beams, two of them without a chance.
-    texts_BKT = np.full((len(image_BCHW), 1, 1), rules.bos_id)
-    totals_BK = np.zeros((len(image_BCHW), 1), np.float32)
-    while len(images_B):
-        num_words = texts_BKT.shape[2] - 1
-        found = _candidates(reader.next_words(texts_BKT[:, :, -1]), totals_BK, rules)
-        kept_B = np.array([best[image].score for image in images_B])
+    beams = _Beams.start(len(image_BCHW), rules)
+    while len(beams.images_B):
+        found = _candidates(reader.next_words(beams.texts_BKT[..., -1]), beams.totals_BK, rules)
+        kept_B = np.array([best[image].score for image in beams.images_B])
         is_done_B = kept_B >= _best_hope(found, rules)
-        is_end_BC = (found.words_BC == rules.eos_id) | rules.is_last(num_words)
+        is_end_BC = (found.words_BC == rules.eos_id) | rules.is_last(beams.num_words)
         for row, place in _ended(is_end_BC, is_done_B, rules.num_beams):
-            total = float(found.totals_BC[row, place])
-            score = rules.score(total, rules.length(num_words))
-            if score > kept_B[row]:
-                words = texts_BKT[row, found.beams_BC[row, place], 1:].tolist()
-                best[images_B[row]] = Caption(words, score)
-        if rules.is_last(num_words):
+            caption = beams.ended(found, row, place, rules)
+            if caption.score > kept_B[row]:
+                best[beams.images_B[row]] = caption
+        if rules.is_last(beams.num_words):
             break
         rows_B = np.flatnonzero(~is_done_B)
-        images_B = images_B[rows_B]
-        order_BK = np.argsort(is_end_BC, axis=1, kind="stable")[rows_B, : rules.num_beams]
-        chosen = (rows_B[:, None], order_BK)
-        beams_BK = found.beams_BC[chosen]
-        totals_BK = found.totals_BC[chosen]
-        texts_BKT = np.concatenate(
-            [texts_BKT[rows_B[:, None], beams_BK], found.words_BC[chosen][..., None]], axis=2
-        )
-        reader.keep(rows_B, beams_BK)
+        places_BK = np.argsort(is_end_BC, axis=1, kind="stable")[rows_B, : rules.num_beams]
+        reader.keep(rows_B, found.beams_BC[rows_B[:, None], places_BK])
+        beams = beams.after(found, rows_B, places_BK)
     return _finite(best)
 
 
@@ -174,6 +162,38 @@ class _Candidates(NamedTuple):
     totals_BC: NDArray[np.float32]
     beams_BC: Ids
     words_BC: Ids
+
+
+class _Beams(NamedTuple):
+    """Texts being written: of which images, their ids from <s> on, and summed log probabilities."""
+
+    images_B: Ids
+    texts_BKT: Ids
+    totals_BK: NDArray[np.float32]
+
+    @classmethod
+    def start(cls, count: int, rules: Rules) -> "_Beams":
+        """Return one empty text an image: of the official three, two start without a chance."""
+        texts_BKT = np.full((count, 1, 1), rules.bos_id)
+        return cls(np.arange(count), texts_BKT, np.zeros((count, 1), np.float32))
+
+    @property
+    def num_words(self) -> int:
+        """Words of each text so far."""
+        return int(self.texts_BKT.shape[2]) - 1
+
+    def ended(self, found: _Candidates, row: int, place: int, rules: Rules) -> Caption:
+        """Return the caption that ends with a candidate, whose own chance counts."""
+        words = self.texts_BKT[row, found.beams_BC[row, place], 1:].tolist()
+        total = float(found.totals_BC[row, place])
+        return Caption(words, rules.score(total, rules.length(self.num_words)))
+
+    def after(self, found: _Candidates, rows_B: Ids, places_BK: Ids) -> "_Beams":
+        """Return the texts of some of the images, gone on with these candidates."""
+        chosen = (rows_B[:, None], places_BK)
+        before_BKT = self.texts_BKT[rows_B[:, None], found.beams_BC[chosen]]
+        texts_BKT = np.concatenate([before_BKT, found.words_BC[chosen][..., None]], axis=2)
+        return _Beams(self.images_B[rows_B], texts_BKT, found.totals_BC[chosen])
 
 
 def _candidates(log_RV: Tensor, totals_BK: NDArray[np.float32], rules: Rules) -> _Candidates:
