@@ -36,6 +36,8 @@ class Conditions:
     def of(cls, report: Mapping[str, Any]) -> "Conditions":
         """Return the conditions that the content of a report.json states."""
         weights = report.get("weights") or {}
+        if weights.get("sha256", "") is None:  # no file: the backbone started from scratch
+            weights = {}
         origin = str(weights.get("name") or weights.get("origin") or weights.get("path") or "")
         return cls(
             task=report["task"],
