@@ -96,7 +96,7 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     recipe = _recipe(task.recipe(name), request.settings)
     accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
     data = _data(request, accelerator)
-    open_task = task.open(data, recipe, _tokenizer(name, data))
+    open_task = task.open(data, recipe, _tokenizer(name, data, task.benchmark))
     train_split = recipe.train_split or task.benchmark.card.train_split
     holds_head = weights.state is not None and _holds_head(weights.state, open_task, name, task)
     if request.zero_shot:
@@ -104,7 +104,7 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     trains = always_trains or not holds_head or request.new_head
     if not trains:
         recipe = _recipe_of_weights(recipe, weights, request.settings)
-        open_task = task.open(data, recipe, _tokenizer(name, data))
+        open_task = task.open(data, recipe, _tokenizer(name, data, task.benchmark))
     backbone = _backbone(name, recipe, task.final_norm, request.seed)
     _check_capability(task.benchmark, backbone)
     head = open_task.head(backbone, seed=request.seed)
@@ -270,9 +270,12 @@ def _data(request: Request, accelerator: Accelerator) -> Path:
     return request.data
 
 
-def _tokenizer(name: str, data: Path) -> Tokenizer:
-    """Return the backbone's tokenizer; a `beit3.spm` in the data folder saves the download."""
-    if name == TINY_BACKBONE:
+def _tokenizer(name: str, data: Path, benchmark: Benchmark) -> Tokenizer:
+    """Return the backbone's tokenizer; a `beit3.spm` in the data folder saves the download.
+
+    Where only images are read the one at hand does: nothing is downloaded for it.
+    """
+    if name == TINY_BACKBONE or benchmark.card.capability == "image":
         return Tokenizer(tokenizer_path())
     beside = data / "beit3.spm"
     return Tokenizer(beside if beside.is_file() else local_file("beit3.spm"))
