@@ -145,6 +145,19 @@ class Benchmark(Protocol):
         """Return what the official engine says of a result file; None: see `official_hint`."""
 
 
+@runtime_checkable
+class NamesResults(Protocol):
+    """A benchmark whose results are no JSON file, or which may want them beside the scores.
+
+    `result_suffix` is the end of their name, "" for a folder.
+    """
+
+    result_suffix: str
+
+    def keeps_results(self, predictions: Predictions) -> bool:
+        """Return whether a run is to hold its results though the ground truth is known."""
+
+
 class Picture(NamedTuple):
     """An image of the data folder as a reader sees it.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from evalsuite.benchmark import Benchmark, Predictions
+from evalsuite.benchmark import Benchmark, NamesResults, Predictions
 from evalsuite.catalog import benchmark_named
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_json, write_text
@@ -155,13 +155,15 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
     references = None
     scores: Sequence[Score] = ()
     baselines: Sequence[Score] = ()
-    if is_held_back:
-        submission = f"submission/{identity['task']}_{chosen}.json"
-        path = run.folder / submission
+    names = benchmark if isinstance(benchmark, NamesResults) else None
+    if is_held_back or (names is not None and names.keeps_results(journaled.predictions)):
+        suffix = ".json" if names is None else names.result_suffix
+        path = run.folder / f"submission/{identity['task']}_{chosen}{suffix}"
         path.parent.mkdir(exist_ok=True)
         known = data if is_whole else None
         benchmark.write_predictions(journaled.predictions, path, data=known, split=chosen)
-    else:
+        submission = str(path.relative_to(run.folder)) if is_held_back else None
+    if not is_held_back:
         asked = journaled.predictions.keys()
         references = benchmark.references(data, chosen, only=None if is_whole else asked)
         scores = benchmark.score(journaled.predictions, references, interval=interval)

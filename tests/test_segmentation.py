@@ -1,5 +1,6 @@
 """ADE20K beside mmseg: transforms and windows; bad files; the whole way on the mini tiny world."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -234,15 +235,38 @@ def test_kept_maps_give_the_same_scores_whatever_the_batch_size(
     evaluate(
         Request(task="segmentation", data=world, runs=tmp_path, weights=weights, settings=settings)
     )
-    kept = Run.open(next(tmp_path.iterdir())).journaled("val").predictions
+    run = Run.open(next(tmp_path.iterdir()))
+    kept = run.journaled("val").predictions
     references = BENCHMARK.references(world, "val")
     assert BENCHMARK.score(kept, references) == BENCHMARK.score(
         finished.journaled("val").predictions, references
     )
-    BENCHMARK.write_predictions(kept, tmp_path / "maps", data=world, split="val")
-    read = BENCHMARK.read_predictions(tmp_path / "maps")
+    read = BENCHMARK.read_predictions(run.folder / "submission/segmentation_val")
     assert BENCHMARK.score(read, references) == BENCHMARK.score(kept, references)
     assert {int(value) for name in read for value in np.unique(read[name])} <= set(range(1, 10))
+
+
+def test_the_test_set_is_written_as_its_server_takes_it(
+    world: Path, finished: Run, tmp_path: Path
+) -> None:
+    images = world / "ADEChallengeData2016/images/validation"
+    shutil.copytree(images, world / "release_test/testing")
+    request = Request(
+        task="segmentation",
+        data=world,
+        runs=tmp_path,
+        weights=str(finished.weights),
+        split="test",
+        settings=("multi_scale=false",),
+    )
+    report = evaluate(request)
+    assert report is not None and report.submission == "submission/segmentation_test"
+    folder = next(tmp_path.iterdir()) / report.submission
+    assert sorted(path.stem for path in folder.iterdir()) == sorted(
+        p.stem for p in images.iterdir()
+    )
+    with Image.open(next(folder.iterdir())) as labels:
+        assert labels.size == (128, 128) and labels.mode == "L"
 
 
 def test_several_scales_and_whole_images_are_read(world: Path) -> None:

@@ -42,6 +42,7 @@ class Segmentation:
     """
 
     card = CARD
+    result_suffix = ""  # a folder
     official_hint = "the ADE20K test images are scored by their server only"
 
     def samples(self, data: Path, split: str) -> Iterator[Sample]:
@@ -118,6 +119,10 @@ class Segmentation:
                     "again with --set save_maps=true"
                 )
             Image.fromarray(labels).save(path / f"{name}.png")
+
+    def keeps_results(self, predictions: Predictions) -> bool:
+        """Return whether label maps were asked for, which otherwise only a test set's run holds."""
+        return any(isinstance(one, dict) for one in predictions.values())
 
     def score(
         self, predictions: Predictions, references: Any, *, interval: bool = True
