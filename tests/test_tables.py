@@ -226,6 +226,6 @@ def test_tables_load_without_torch() -> None:
 @pytest.mark.skipif(TEX is None, reason="neither tectonic nor pdflatex is installed")
 def test_every_table_compiles(tmp_path: Path) -> None:
     body = "\n".join(table(name, format="latex") + r"\clearpage" for name in table_names())
-    head = "\\documentclass{article}\n\\usepackage{booktabs,adjustbox}\n\\begin{document}\n"
+    head = "\\documentclass{article}\n\\usepackage{booktabs,graphicx}\n\\begin{document}\n"
     (tmp_path / "tables.tex").write_text(head + body + "\n\\end{document}\n")
     subprocess.run([str(TEX), "tables.tex"], cwd=tmp_path, check=True, capture_output=True)

@@ -108,20 +108,20 @@ def _latex(table: Table) -> str:
     ]
     return "\n".join(
         [
-            r"% needs \usepackage{booktabs,adjustbox} and \bibliography{sources}",
+            r"% needs \usepackage{booktabs,graphicx} and \bibliography{sources}",
             r"\begin{table}[t]",
             r"\centering",
             rf"\caption{{{caption}}}",
             rf"\label{{tab:{table.name.replace('/', '-').replace('_', '-')}}}",
-            r"\begin{adjustbox}{max width=\linewidth}",
+            # Shrunk to the line where it is wider, never enlarged.
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{'l' * left}{'r' * (len(header) - left)}}}",
             r"\toprule",
             *heads,
             r"\midrule",
             *body,
             r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{adjustbox}",
+            r"\end{tabular}}",
             *([r"\par\smallskip\raggedright\footnotesize", r"\quad ".join(below)] if below else []),
             r"\end{table}",
             "",
