@@ -82,11 +82,17 @@ def _state_of(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors as safetensors, under a temporary name first: never half a file."""
+    """Write tensors as safetensors, under a temporary name first: never half a file.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     contiguous = {key: tensor.detach().contiguous() for key, tensor in state.items()}
     try:
         safetensors.torch.save_file(contiguous, temporary, dict(metadata))
         temporary.replace(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise UserError(f"{path}: cannot be written: {error}; free some room and repeat") from error
     finally:
         temporary.unlink(missing_ok=True)
