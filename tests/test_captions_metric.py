@@ -25,6 +25,7 @@ from evalsuite.metrics.captions import (
     tokenised,
 )
 from evalsuite.metrics.cider import CiderSums
+from evalsuite.metrics.java import package_folder
 from evalsuite.metrics.meteor import meteor, meteor_of
 from evalsuite.metrics.ngrams import CaptionTable, grams_of
 from evalsuite.metrics.official_captions import (
@@ -342,7 +343,12 @@ def test_the_official_engine_says_the_same_of_a_result_file(world: Path, tmp_pat
     references = CAPTIONING.references(world, "test")
     said = {name: group[0].lower() for name, group in references.captions.items()}
     CAPTIONING.write_predictions(said, tmp_path / "r.json")
+    installed = package_folder("pycocoevalcap")
+    assert installed is not None
+    before = {path for path in installed.rglob("*") if "__pycache__" not in path.parts}
     official = CAPTIONING.official_scores(tmp_path / "r.json", world, "test")
+    # Its own tokenizer writes there, which fails where the installation is read-only.
+    assert before == {path for path in installed.rglob("*") if "__pycache__" not in path.parts}
     ours = CAPTIONING.score(said, references, interval=False)
     assert official is not None
     assert {one.name: one.value for one in official} == {one.name: one.value for one in ours}

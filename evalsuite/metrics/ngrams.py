@@ -1,5 +1,6 @@
 """The n-grams of captions and their references, counted and matched for BLEU and CIDEr."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -57,7 +58,8 @@ class CaptionTable:
             raise ValueError("every image needs one hypothesis and at least one reference")
         captions = [*chain.from_iterable(references), *hypotheses]
         words, lengths = _words(captions)
-        vocabulary = {word: number for number, word in enumerate(dict.fromkeys(words))}
+        vocabulary: defaultdict[str, int] = defaultdict()
+        vocabulary.default_factory = vocabulary.__len__
         numbers = np.fromiter(map(vocabulary.__getitem__, words), np.int64, len(words))
         images = np.arange(len(hypotheses))
         starts = np.cumsum(lengths) - lengths

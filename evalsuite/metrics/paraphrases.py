@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 1 << 19  # bytes of text hashed at once
+BLOCK = 1 << 17  # bytes of text hashed at once
 LONGEST = 7  # words of the longest phrase in paraphrase-en.gz
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: powers have inverses modulo 2**64
 INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
@@ -174,8 +174,9 @@ def table_hashes(table: Path) -> Hashes:
             text = np.frombuffer(lines, np.uint8)
             ends = np.flatnonzero(text == NEWLINE)
             ends = ends[: len(ends) // 3 * 3]
+            hashes = _hashes(text, np.concatenate([[0], ends + 1])[:-1], ends)
             for line, found in zip((1, 2), columns, strict=True):
-                found.append(_hashes(text, ends[line - 1 :: 3] + 1, ends[line::3]))
+                found.append(hashes[line::3])
             rest = lines[int(ends[-1]) + 1 :] if len(ends) else lines
     if rest:
         raise ValueError(f"{table}: ends in {rest[:40]!r}; expected three lines for each pair")
@@ -184,8 +185,10 @@ def table_hashes(table: Path) -> Hashes:
 
 def _tidy(block: bytes) -> bytes:
     """Return lines with single spaces between words; the jar splits at any white space."""
-    is_odd = any(odd in block for odd in (b"  ", b" \n", b"\n ", b"\t", b"\r", b"\f"))
-    if not is_odd and not block.startswith(b" "):
+    text = np.frombuffer(block, np.uint8)
+    is_white = text <= SPACE
+    num_other = np.count_nonzero(text < SPACE) - np.count_nonzero(text == NEWLINE)
+    if not num_other and not is_white[:1].any() and not (is_white[1:] & is_white[:-1]).any():
         return block
     whole, newline, beginning = block.rpartition(b"\n")
     tidy = b"\n".join(b" ".join(line.split()) for line in whole.split(b"\n"))
