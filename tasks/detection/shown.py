@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from hotcoco import mask as run_lengths
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from pycocotools import mask as run_lengths
 
 from evalsuite.benchmark import Mark, Paint, Picture, Predictions, Sample, Shown
 from evalsuite.data.colours import OPACITY, colour_of
@@ -40,9 +40,13 @@ def showing(
         lines = {f"predicted, score {SHOWN_FROM} or more": _listed(found)}
         if is_held_back:
             return Shown(lines, pictures=(predicted,))
-        true = _true(sample.target, names)
+        every = _true(sample.target, names)
+        true = [thing for thing, is_crowd in every if not is_crowd]
+        crowds = [thing for thing, is_crowd in every if is_crowd]
         lines["truth"] = _listed(true)
-        pictures = (predicted, Picture(path, "truth", _paint(true)))
+        pictures = (predicted, Picture(path, "truth", _paint([thing for thing, _ in every])))
+        # As in COCO's scorer, what is found in a crowd is neither right nor wrong.
+        found = [one for one in found if not any(_is_inside(one, crowd) for crowd in crowds)]
         hits = _num_hits(found, true)
         # Only to order the pictures: AP, the official figure, is none of a single image.
         f1 = 2 * hits / (len(found) + len(true)) if found or true else 1.0
@@ -69,13 +73,15 @@ def _found(records: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> li
     ]
 
 
-def _true(target: Mapping[str, Any], names: Mapping[int, str]) -> list[Thing]:
-    """Return the true objects, crowds left out."""
+def _true(target: Mapping[str, Any], names: Mapping[int, str]) -> list[tuple[Thing, bool]]:
+    """Return the true objects, and whether each is a crowd."""
     columns = (target["categories"], target["boxes"], target["segmentations"], target["crowds"])
     return [
-        Thing(category, names.get(category, ""), tuple(box), _rasterised(shape, target["size"]))
+        (
+            Thing(category, names[category], tuple(box), _rasterised(shape, target["size"])),
+            bool(is_crowd),
+        )
         for category, box, shape, is_crowd in zip(*columns, strict=True)
-        if not is_crowd
     ]
 
 
@@ -139,11 +145,26 @@ def _num_hits(found: Sequence[Thing], true: Sequence[Thing]) -> int:
 
 def _overlap(first: Thing, second: Thing) -> float:
     """Return the intersection over union of two boxes."""
+    inside = _common(first, second)
+    union = _area(first) + _area(second) - inside
+    return inside / union if union else 0.0
+
+
+def _is_inside(one: Thing, crowd: Thing) -> bool:
+    """Whether half of a box lies in that of a crowd of its class (cocoeval.py, iscrowd)."""
+    area = _area(one)
+    return one.category == crowd.category and area > 0 and _common(one, crowd) / area >= OVERLAP
+
+
+def _area(thing: Thing) -> float:
+    return thing.box[2] * thing.box[3] if thing.box else 0.0
+
+
+def _common(first: Thing, second: Thing) -> float:
+    """Return the area of two boxes' intersection."""
     if first.box is None or second.box is None:
         return 0.0
     x0, y0, w0, h0 = first.box
     x1, y1, w1, h1 = second.box
     width = max(0.0, min(x0 + w0, x1 + w1) - max(x0, x1))
-    height = max(0.0, min(y0 + h0, y1 + h1) - max(y0, y1))
-    inside = width * height
-    return inside / max(w0 * h0 + w1 * h1 - inside, 1e-9)
+    return width * max(0.0, min(y0 + h0, y1 + h1) - max(y0, y1))

@@ -1,0 +1,129 @@
+"""How samples look to a reader: the truth as prediction is shown as right, on every benchmark."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hotcoco import mask as run_lengths
+from PIL import Image
+
+from evalsuite.benchmark import Sample, Shown, ShowsSamples
+from evalsuite.catalog import benchmark_named, benchmark_names
+from evalsuite.metrics.retrieval_results import packed
+from evalsuite.tinyworld.write import write_world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder, size="mini")
+    return folder
+
+
+def _things(sample: Sample) -> list[dict[str, Any]]:
+    """The true objects as detections."""
+    found = []
+    columns = (sample.target["categories"], sample.target["boxes"], sample.target["segmentations"])
+    for category, box, shape in zip(*columns, strict=True):
+        outline = json.loads(shape)
+        size = sample.target["size"]
+        encoded = run_lengths.frPyObjects(outline, *size)
+        encoded = run_lengths.merge(encoded) if isinstance(outline, list) else encoded
+        mask = {"size": list(encoded["size"]), "counts": encoded["counts"].decode()}
+        found.append({"category_id": category, "bbox": box, "score": 1.0, "segmentation": mask})
+    return found
+
+
+def _feature(sample: Sample) -> dict[str, Any]:
+    """A direction of its own for every image, the same for its texts."""
+    vector = np.random.default_rng(sample.target["image_id"]).normal(size=64)
+    vector /= np.linalg.norm(vector)
+    image = packed(vector) if sample.target["brings_image"] else None
+    return {"text": packed(vector), "image": image}
+
+
+def truths(data: Path) -> dict[str, Callable[[Sample], Any]]:
+    """What each benchmark's perfect model would predict."""
+
+    def label_map(sample: Sample) -> Any:
+        with Image.open(data / sample.target["annotation"]) as image:
+            return np.maximum(np.asarray(image), 1)  # a prediction has no unlabelled pixel
+
+    return {
+        "vqa": lambda sample: sample.target["multiple_choice_answer"],
+        "nlvr2": lambda sample: sample.target["label"],
+        "captioning": lambda sample: sample.target["captions"][0],
+        "nocaps": lambda sample: sample.target["captions"][0],
+        "imagenet": lambda sample: [sample.target["wnid"]],
+        "retrieval_coco": _feature,
+        "retrieval_flickr30k": _feature,
+        "detection": _things,
+        "segmentation": label_map,
+    }
+
+
+def shown(world: Path, name: str) -> list[tuple[Sample, Shown]]:
+    benchmark = benchmark_named(name)
+    assert isinstance(benchmark, ShowsSamples)
+    split = benchmark.card.eval_split
+    samples = list(benchmark.samples(world, split))
+    predictions = {sample.id: truths(world)[name](sample) for sample in samples}
+    references = benchmark.references(world, split)
+    show = benchmark.showing(predictions, references, world, split)
+    return [(sample, show(sample)) for sample in samples]
+
+
+@pytest.mark.parametrize("name", benchmark_names())
+def test_the_truth_is_shown_as_right(world: Path, name: str) -> None:
+    found = shown(world, name)
+    assert {one.mark for _, one in found} <= {"right", "partly right", ""}
+    best = {"captioning": None, "nocaps": None, "vqa": None, "segmentation": 1.0, "detection": 1.0}
+    best |= {"nlvr2": 1.0, "imagenet": 0.0, "retrieval_coco": -1.0, "retrieval_flickr30k": -1.0}
+    for _, one in found:
+        assert one.score is not None
+        assert one.lines
+        assert best[name] is None or one.score == best[name]
+
+
+@pytest.mark.parametrize("name", ["detection", "segmentation"])
+def test_truth_and_a_perfect_prediction_are_painted_alike(world: Path, name: str) -> None:
+    sample, one = shown(world, name)[0]
+    pictures = {picture.caption: picture.paint for picture in one.pictures}
+    with Image.open(world / sample.images[0]) as image:
+        plain = image.convert("RGB")
+    truth, predicted = pictures["truth"], pictures["predicted"]
+    assert truth is not None and predicted is not None
+    painted = np.asarray(truth(plain.copy(), 1.0))
+    assert (painted != np.asarray(plain)).any()
+    # A detection's score is written on its box, and unlabelled pixels are predicted as a class.
+    differing = (painted != np.asarray(predicted(plain.copy(), 1.0))).any(2).mean()
+    assert differing < 0.25
+
+
+def test_a_vqa_answer_has_the_official_accuracy(world: Path) -> None:
+    benchmark = benchmark_named("vqa")
+    found = shown(world, "vqa")
+    predictions = {s.id: s.target["multiple_choice_answer"] for s, _ in found}
+    overall = benchmark.score(predictions, benchmark.references(world, "val"), interval=False)[0]
+    assert 100 * np.mean([one.score for _, one in found]) == pytest.approx(overall.value)
+
+
+@pytest.mark.slow  # Java starts for METEOR
+def test_the_mean_of_the_shown_ciders_is_the_score(world: Path) -> None:
+    benchmark = benchmark_named("captioning")
+    found = shown(world, "captioning")
+    predictions = {sample.id: sample.target["captions"][0] for sample, _ in found}
+    cider = benchmark.score(predictions, benchmark.references(world, "test"), interval=False)[0]
+    assert np.mean([one.score for _, one in found]) == pytest.approx(cider.value)
+
+
+def test_a_missed_object_is_counted(world: Path) -> None:
+    benchmark = benchmark_named("detection")
+    sample = next(one for one in benchmark.samples(world, "val") if len(one.target["boxes"]) > 1)
+    show = benchmark.showing({sample.id: _things(sample)[1:]}, None, world, "val")  # type: ignore[attr-defined]
+    total = len(sample.target["boxes"])
+    assert show(sample).outcome == f"{total - 1} of {total} found, 0 false"
+    assert show(sample).mark == "partly right"
