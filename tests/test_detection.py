@@ -223,3 +223,13 @@ def test_every_recipe_fits_its_backbone_and_reads_its_own_settings() -> None:
         assert json.loads(json.dumps(recipe.to_json()))["image_size"] == recipe.image_size
     changed = TINY.with_settings(["global_layers=1,3", "window=4", "pyramid=1.0", "lr_drops="])
     assert (changed.global_layers, changed.pyramid, changed.lr_drops) == ((1, 3), (1.0,), ())
+
+
+def test_a_class_that_few_images_do_not_show_may_be_predicted_in_them(world: Path) -> None:
+    (sample, *_) = BENCHMARK.samples(world, "val")
+    truth = BENCHMARK.references(world, "val", only=[sample.id])
+    absent = [one for one in truth.class_names if one not in sample.target["categories"]]
+    assert absent
+    record = {"category_id": absent[0], "bbox": [1.0, 1.0, 9.0, 9.0], "score": 0.9}
+    (box_ap, *_) = BENCHMARK.score({sample.id: [record]}, truth, interval=False)
+    assert (box_ap.value, box_ap.n) == (0.0, 1)

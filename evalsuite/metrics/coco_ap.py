@@ -75,9 +75,11 @@ class Truth:
         self.class_names = {int(item["id"]): str(item["name"]) for item in categories}
 
     def only(self, image_ids: Iterable[int]) -> "Truth":
-        """Return the truth of some images, for a run that predicted no more."""
-        kept = self.coco.filter(img_ids=sorted(image_ids), drop_empty_images=False)
-        return Truth(self.path, kept)
+        """Return the truth of some images, for a run that predicted no more; all classes stay."""
+        kept = self.coco.filter(img_ids=sorted(image_ids), drop_empty_images=False).dataset
+        # hotcoco drops the classes of which these images show nothing; they may be predicted.
+        kept["categories"] = list(self.coco.cats.values())
+        return Truth(self.path, hotcoco.COCO(kept))
 
 
 class Evaluated(NamedTuple):
