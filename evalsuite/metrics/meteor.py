@@ -17,7 +17,7 @@ from evalsuite.metrics.paraphrases import write_filtered_table
 from evalsuite.records.errors import UserError
 
 # One thread, little heap and a short life: the simplest compiler and collector cost least.
-JAVA_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xss16m", "-Xmx512m")
+JAVA_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xss16m", "-Xmx1g")
 SEPARATOR = " ||| "
 # The parameters of the task "rank", the jar's default: Denkowski & Lavie 2014, table 1.
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75

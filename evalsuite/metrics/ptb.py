@@ -11,10 +11,11 @@ with digits or hyphens in it (Java asks its own word boundaries whether the sigm
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate
 
+from evalsuite.metrics.ptb_actions import ACTIONS, NEWLINE, RETURNED
 from evalsuite.metrics.ptb_automaton import Automaton
 from evalsuite.metrics.ptb_grammar import PARTS, RULES
 
@@ -32,9 +33,6 @@ UNDECIDED = "\ufdd0"  # marks a line whose tokens depend on more than one chunk
 OTHER_SEPARATOR = re.compile("[\r\u000b\u000c\u0085\u2028\u2029]")
 ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
-NEWLINE = "*NL*"
-
-Action = Callable[[str], str]
 
 
 def tokenize(captions: Sequence[str]) -> list[str]:
@@ -241,63 +239,3 @@ def _joined_pairs(line: str) -> str:
         return chr(0x10000 + ((ord(units[0]) - 0xD800) << 10) + (ord(units[1]) - 0xDC00))
 
     return SURROGATES.sub(character, line)
-
-
-def _without_soft_hyphens(text: str) -> str:
-    return (text.replace("\u00ad", "") or "-") if "\u00ad" in text else text
-
-
-def _quotes(text: str, single: str, double: str) -> str:
-    text = text.replace("&apos;", single).replace("'", single)
-    text = text.replace('"', double).replace("&quot;", double)
-    return text.translate(CURLY_QUOTES)
-
-
-def _open_quotes(text: str) -> str:
-    return _quotes(text, "`", "``")
-
-
-def _close_quotes(text: str) -> str:
-    return _quotes(text, "'", "''")
-
-
-def _without_parentheses(text: str) -> str:
-    return text.replace("(", "-LRB-").replace(")", "-RRB-")
-
-
-CURLY_QUOTES = str.maketrans(
-    dict.fromkeys("\u0091\u2018\u201b\u2039", "`")
-    | dict.fromkeys("\u0092\u2019\u203a", "'")
-    | dict.fromkeys("\u0093\u201c\u00ab", "``")
-    | dict.fromkeys("\u0094\u201d\u00bb", "''")
-)
-CURRENCIES = str.maketrans(
-    {"\u00a2": "cents", "\u00a3": "#"} | dict.fromkeys("\u0080\u00a4\u20a0\u20ac", "$")
-)
-FRACTIONS = str.maketrans(
-    {"\u00bc": "1/4", "\u00bd": "1/2", "\u00be": "3/4", "\u2153": "1/3", "\u2154": "2/3"}
-)
-BRACKETS = {"{": "-LCB-", "}": "-RCB-", "[": "-LSB-", "]": "-RSB-", "(": "-LRB-", ")": "-RRB-"}
-AMPERSAND = re.compile("&amp;", re.IGNORECASE)
-
-# How many characters of a match are read again.
-RETURNED = {"split_2": 2, "split_3": 3, "repeat_period": 1}
-ACTIONS: dict[str, Action] = {
-    "join_spaces": lambda text: text.replace(" ", "\u00a0"),
-    "dash": lambda text: "--",
-    "ampersand": lambda text: AMPERSAND.sub("&", text),
-    "soft_hyphens": _without_soft_hyphens,
-    "open_quotes": _open_quotes,
-    "close_quotes": _close_quotes,
-    "fraction_sign": lambda text: text.translate(FRACTIONS),
-    "currency": lambda text: text.translate(CURRENCIES),
-    "phone": lambda text: _without_parentheses(text.replace(" ", "\u00a0")),
-    "drop": lambda text: "",
-    "less": lambda text: "<",
-    "greater": lambda text: ">",
-    "faces": _without_parentheses,
-    "brackets": BRACKETS.__getitem__,
-    "hyphens": lambda text: "--" if 3 <= len(text) <= 4 else text,
-    "ellipsis": lambda text: "...",
-    "newline": lambda text: NEWLINE,
-}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class TokenRule(NamedTuple):
-    """A pattern, what becomes of its text (a name in ptb.py), and its trailing context."""
+    """A pattern, what becomes of its text (a name in ptb_actions.py), and its trailing context."""
 
     pattern: str
     action: str = "keep"
