@@ -1,6 +1,6 @@
 """`evalsuite reproduce`: the runs that a paper's tables need, beside what was published."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from evalsuite.records.score import Score, named
 from evalsuite.report.table_definition import Column, Definition, definitions
 from evalsuite.report.verdict import Conditions, Verdict, verdict
 from evalsuite.setting_up import Request
+from evalsuite.tinyworld.write import MARKER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ def reproduce(
     """Yield a row for every number of a paper's tables that our tasks measure.
 
     With data, released checkpoints are evaluated, from `weights_dir` or else downloaded. Without,
-    the backbone is fine-tuned on the drawn tiny world: the whole table in small.
+    or with a drawn tiny world, the backbone is fine-tuned there: the whole table in small.
 
     Args:
         paper: as beit3, or one of its tables, as beit3/4.
@@ -60,11 +61,18 @@ def reproduce(
     asked = _asked(paper)
     if not asked:
         raise UserError(f"{paper}: no task of {', '.join(task_names())} measures what it prints")
+    is_drawn = data is None or (data / MARKER).is_file()
+    request = replace(request, data=data)
     known: dict[tuple[str, str, str], Report | str] = {}
     for one in asked:
-        entries: Sequence[Entry | None] = _released(one) if data is not None else ()
-        for entry in entries or (None,):
-            yield _row(one, entry, replace(request, data=data), weights_dir, known)
+        if is_drawn:
+            yield _row(one, None, request, None, known)
+            continue
+        entries = _released(one)
+        if not entries:
+            yield _bare(one, None, "no checkpoint with a published value was released")
+        for entry in entries:
+            yield _row(one, entry, request, weights_dir, known)
 
 
 def _asked(paper: str) -> list[_Asked]:
@@ -138,36 +146,37 @@ def _row(
     known: dict[tuple[str, str, str], Report | str],
 ) -> Reproduced:
     """Return one row, evaluated unless an earlier one did."""
-    column = asked.column
-    title = f"{asked.task}: {metric_facts(column.metric)['title']}, {column.split}"
-    weights = entry.weights if entry else ""
-    row = Reproduced(
-        column=title,
-        paper=asked.paper,
-        weights=weights,
-        released=entry.printed if entry else "",
-        measured=None,
-        difference=None,
-        verdict="no checkpoint with a published value was released",
-    )
-    if request.data is not None and entry is None:
-        return row
     split = asked.split if entry else benchmark_named(asked.task).card.eval_split
-    key = (asked.task, split, weights)
+    key = (asked.task, split, entry.weights if entry else "")
     if key not in known:
         known[key] = _evaluated(key, request, weights_dir)
     report = known[key]
     if isinstance(report, str):
-        return replace(row, verdict=report)
+        return _bare(asked, entry, report)
     if not report.scores:
-        return replace(row, verdict=f"held back: submit {report.submission}")
+        return _bare(asked, entry, f"held back: submit {report.submission}")
     try:
-        score = named(report.scores, column.metric)
+        score = named(report.scores, asked.column.metric)
     except KeyError:
-        return replace(row, verdict="not measured here, see the log")
+        return _bare(asked, entry, "not measured here: the log of the run says why")
     result = verdict(score, Conditions.of(report.to_json()))
     difference = score.value - entry.value if entry and entry.value is not None else None
-    return replace(row, measured=score, difference=difference, verdict=_said(result))
+    row = _bare(asked, entry, _said(result))
+    return replace(row, measured=score, difference=difference)
+
+
+def _bare(asked: _Asked, entry: Entry | None, said: str) -> Reproduced:
+    """Return a row without a measurement."""
+    column = asked.column
+    return Reproduced(
+        column=f"{asked.task}: {metric_facts(column.metric)['title']}, {column.split}",
+        paper=asked.paper,
+        weights=entry.weights if entry else "",
+        released=entry.printed if entry else "",
+        measured=None,
+        difference=None,
+        verdict=said,
+    )
 
 
 def _evaluated(

@@ -26,7 +26,7 @@ def showing(
         lines = {"predicted": str(predictions[sample.id])}
         if references is None or sample.id not in ciders:
             return Shown(lines)
-        lines["people wrote"] = "\n".join(references.captions[sample.id])
+        lines["people wrote"] = "\n".join(f"• {one}" for one in references.captions[sample.id])
         cider = 100 * ciders[sample.id]
         domain = references.domains.get(sample.id)
         groups = {"domain": domain} if domain else {}
