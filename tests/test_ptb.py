@@ -69,9 +69,11 @@ def test_other_line_separators_shift_captions_as_in_the_jar() -> None:
 
 @needs_jar
 @settings(max_examples=5, deadline=None)
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=100, max_size=300))
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs", "Cn"])), min_size=100, max_size=300)
+)
 def test_tokens_of_any_text_equal_the_jars(captions: list[str]) -> None:
-    # The one known difference: whether a capital sigma within a token is final.
+    # The known differences: whether a capital sigma within a token is final, and new letters.
     captions = [caption.replace("\u03a3", "S") for caption in captions]
     assert tokenize(captions) == official_tokens({0: captions})[0]
 

@@ -6,8 +6,9 @@ the tokens with the jar's on generated and fuzzed captions. Its oddities are kep
 "-lrb-", a token depends on the beginning of the next line ("etc."), and a line separator such as
 U+2028 within a caption shifts all captions after it.
 
-One difference is known: the lower case of a capital sigma that ends a word part of a longer token
-with digits or hyphens in it (Java asks its own word boundaries whether the sigma is final).
+Two differences are known, both in the lower case of a letter: of a capital sigma that ends a part
+of a token with digits or hyphens in it (Java asks its own word boundaries whether it is final), and
+of letters that are newer than the Unicode version of either the Java or the Python at hand.
 """
 
 import re

@@ -12,6 +12,7 @@ from evalsuite.data.captions import (
     read_karpathy,
     write_caption_results,
 )
+from evalsuite.data.official_json import refuse_repeated
 from evalsuite.metrics.caption_ids import (
     CaptionReferences,
     refuse_bad_captions,
@@ -154,7 +155,7 @@ def _images(data: Path, split: str) -> list[KarpathyImage]:
     """Return the images of one of Karpathy's splits.
 
     Raises:
-        UserError: an image has no COCO id or no caption.
+        UserError: an image has no COCO id or no caption, or stands there twice.
     """
     path = data / KARPATHY_PATH
     images = [
@@ -166,6 +167,7 @@ def _images(data: Path, split: str) -> list[KarpathyImage]:
             f"{path}: {bad[0]} has no cocoid or no sentence ({len(bad)} such); "
             "is it COCO's file, not Flickr's?"
         )
+    refuse_repeated(path, (image.cocoid for image in images), "image")
     return images
 
 
