@@ -18,6 +18,7 @@ from evalsuite.metrics.ptb_automaton import State
 GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("captions.json").read_text())
 SAMPLES = Path(__file__).parent.parent.parent / "shared/data/official_samples/coco"
 LEXER = Lexer()
+CHARACTERS = st.characters(exclude_categories=["Cs", "Cn"])
 needs_jar = pytest.mark.skipif(not is_installed(), reason="needs pycocoevalcap and Java")
 
 
