@@ -65,7 +65,7 @@ reproduce: $(READY) ## measure what a paper prints, in small without DATA=: PAPE
 
 .PHONY: bench
 bench: $(READY) ## speed and memory against the official engines
-	$(BIN)/python -m benchmarks
+	$(BIN)/python benchmarks/scorers.py
 
 .PHONY: check
 check: $(READY) ## style, format and types
