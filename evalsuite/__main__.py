@@ -283,15 +283,16 @@ def report(
     compare: Annotated[
         bool, typer.Option("--compare", help="Two runs: their paired difference.")
     ] = False,
+    data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Write runs as Markdown, JSON, one HTML page and a model card, or compare two of them."""
     if not compare:
-        print(report_runs(runs, out))
+        print(report_runs(runs, out, data=data))
         return
     if len(runs) != 2:
         raise UserError(f"--compare takes two run folders; found {len(runs)}")
-    print_difference(compare_runs(runs[0], runs[1], out), as_json=as_json)
+    print_difference(compare_runs(runs[0], runs[1], out, data=data), as_json=as_json)
     _say(str((out or Path("report")) / "comparison.html"))
 
 

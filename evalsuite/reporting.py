@@ -38,12 +38,15 @@ class Reported(NamedTuple):
     benchmark: Benchmark
 
 
-def report(folders: Sequence[Path], out: Path | None = None) -> Path:
+def report(folders: Sequence[Path], out: Path | None = None, *, data: Path | None = None) -> Path:
     """Write the reports of finished runs and return the page's path.
 
     One run's go into its own folder where no other is named; several runs' into `out` or `report`:
     report.md, report.json, report.html, README.md (a model card) and, where ground truth is held
     back, submissions/ with a line for each server.
+
+    Args:
+        data: the official files, where they have moved since.
 
     Raises:
         UserError: a folder holds no run, or a run has predicted nothing.
@@ -54,7 +57,7 @@ def report(folders: Sequence[Path], out: Path | None = None) -> Path:
     target = out or (folders[0] if len(folders) == 1 else Path("report"))
     reports = [one.report for one in known]
     room = WHOLE_PAGE.shared_by(len(known))
-    shown = [shown_run(*one, room=room) for one in known]
+    shown = [shown_run(*one, room=room, data=data) for one in known]
     write_text(target / "report.html", page(shown))
     write_json(target / "report.json", _contents(reports))
     write_text(target / "report.md", _markdown(reports))
@@ -64,8 +67,13 @@ def report(folders: Sequence[Path], out: Path | None = None) -> Path:
     return target / "report.html"
 
 
-def compare(first: Path, second: Path, out: Path | None = None) -> Score:
+def compare(
+    first: Path, second: Path, out: Path | None = None, *, data: Path | None = None
+) -> Score:
     """Write comparison.md, .json and .html of two runs; return the paired difference.
+
+    Args:
+        data: the official files, where they have moved since.
 
     Raises:
         UserError: they are of different benchmarks or splits, or answer different samples.
@@ -75,7 +83,7 @@ def compare(first: Path, second: Path, out: Path | None = None) -> Score:
     if splits[0] != splits[1]:
         raise UserError(f"{first} is of {splits[0]} and {second} of {splits[1]}: expected the same")
     split = both[0].report.split
-    found = scorable(ScoreRequest(target=str(first), other=second, split=split))
+    found = scorable(ScoreRequest(target=str(first), other=second, split=split, data=data))
     difference = paired_difference(found)
     names = (first.resolve().name, second.resolve().name)
     comparison = Comparison(

@@ -135,6 +135,14 @@ def test_without_the_data_the_predictions_stand_alone(run: Run, tmp_path: Path) 
     bare = shown_run(Run.open(tmp_path / "run"), Report.from_json(facts), benchmark_named("vqa"))
     assert len(bare.samples.rows) == len(answers(Path(run.facts["splits"]["val"]["folder"])))
     assert "gone" in page([bare])
+    found = shown_run(
+        Run.open(tmp_path / "run"),
+        Report.from_json(facts),
+        benchmark_named("vqa"),
+        data=Path(run.facts["splits"]["val"]["folder"]),
+    )
+    assert not found.notice
+    assert found.samples.num_pictured
 
 
 def test_a_run_is_reported_with_a_model_card_that_the_hub_reads(run: Run) -> None:

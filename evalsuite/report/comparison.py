@@ -8,10 +8,11 @@ from evalsuite.benchmark import Shown
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.markup import Html, element, fragment
-from evalsuite.report.page_parts import interval_of, title_of
+from evalsuite.report.page_parts import title_of
 from evalsuite.report.page_samples import Seen
 
 NAMES = ("A", "B")
+SCORE_COLUMNS = ("score", "A", "B", "A - B")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +73,8 @@ def comparison_block(comparison: Comparison) -> Html:
         element("li", element("strong", name), f": {run}")
         for name, run in zip(NAMES, comparison.names, strict=True)
     ]
-    rows = []
-    for one, other in comparison.scores:
-        values = (f"{one.value:.2f}", f"{other.value:.2f}", f"{one.value - other.value:+.2f}")
-        rows.append((title_of(one.name), *values))
+    plain = [_score_row(*pair) for pair in comparison.scores if "/" not in pair[0].name]
+    parts = [_score_row(*pair) for pair in comparison.scores if "/" in pair[0].name]
     value = comparison.difference
     unit = f" {title_of(comparison.first.scores[0].name)}, A minus B"
     return fragment(
@@ -85,12 +84,13 @@ def comparison_block(comparison: Comparison) -> Html:
             "p",
             element("span", f"{value.value:+.2f}", class_="big"),
             element("span", unit, class_="unit"),
-            element("br"),
-            f"95% interval {interval_of(value)}",
             class_="headline",
         ),
         element("p", comparison.sentence),
-        _table(("score", "A", "B", "A - B"), rows),
+        _table(SCORE_COLUMNS, plain),
+        element("details", element("summary", f"{len(parts)} parts"), _table(SCORE_COLUMNS, parts))
+        if parts
+        else None,
         element("p", "Only the headline's difference has a paired interval.", class_="about"),
         element("h2", "What differs"),
         _table(("setting", "A", "B"), comparison.departures)
@@ -153,6 +153,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
     ]
     table = element("table", element("thead", head), element("tbody", *body), class_="plain")
     return element("div", table, class_="scroll")
+
+
+def _score_row(one: Score, other: Score) -> tuple[str, ...]:
+    difference = one.value - other.value
+    signed = f"{difference:+.2f}" if difference else "0.00"
+    return title_of(one.name), f"{one.value:.2f}", f"{other.value:.2f}", signed
 
 
 def _cell(text: str) -> str:

@@ -36,7 +36,7 @@ def samples_block(
     """
     listed, is_part = len(table.rows), len(table.rows) < table.total
     text = f"{listed:,} of {table.total:,} samples, drawn at random" if is_part else "All samples"
-    if table.num_pictured < listed:
+    if 0 < table.num_pictured < listed:
         text += f"; {table.num_pictured:,} have their pictures: the worst, the best, and others"
     return fragment(
         element("p", notice, class_="notice") if notice else None,

@@ -22,7 +22,10 @@ def title_of(name: str) -> str:
     title = str(vocabulary()["metrics"].get(metric, {}).get("title", _spelled(metric)))
     if part in vocabulary()["metrics"]:
         part = title_of(part)
-    return f"{title}, {part.replace('_', ' ').replace('/', ': ')}" if part else title
+    group, slash, name = part.partition("/")
+    # Of "question_type/what is" the first half is a group; VQA's answer type "yes/no" has none.
+    part = f"{group}: {name}" if slash and "_" in group else part
+    return f"{title}, {part.replace('_', ' ')}" if part else title
 
 
 def _spelled(metric: str) -> str:

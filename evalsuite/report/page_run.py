@@ -40,15 +40,18 @@ def shown_run(
     report: Report,
     benchmark: Benchmark,
     references: Any = None,
+    *,
+    data: Path | None = None,
     room: Room = WHOLE_PAGE,
 ) -> ShownRun:
     """Return what a page shows of a run; without its data folder, the bare predictions.
 
     Args:
         references: of the report's split where at hand; read where not.
+        data: the folder of the official files where it is not the one of the report.
     """
     predictions = run.journaled(report.split).predictions
-    data, notice = Path(report.data["folder"]), ""
+    data, notice = data or Path(report.data["folder"]), ""
     try:
         if references is None and report.scores:
             asked = None if _is_whole(report) else predictions.keys()
@@ -58,7 +61,10 @@ def shown_run(
         samples = sample_table(seen, len(predictions), data, room)
     except UserError as error:
         samples = bare_table(predictions, room.rows)
-        notice = f"Samples are listed without their texts and pictures. {error}"
+        notice = (
+            "Samples are listed without their texts and pictures; `evalsuite report --data DIR` "
+            f"takes the folder of the official files. {error}"
+        )
     return ShownRun(
         name=run.folder.name,
         card=benchmark.card,
