@@ -178,6 +178,8 @@ def test_mask2former_learns_with_all_its_parameters() -> None:
 def test_mask2former_takes_images_without_labels(labelled: int) -> None:
     truth = truths()
     truth[labelled:] = 255
-    loss = queries().train().loss(maps(), truth)
+    head = queries().train()
+    loss = head.loss(maps(), truth)
     loss.backward()  # type: ignore[no-untyped-call]
     assert torch.isfinite(loss)
+    assert all(one.grad is not None and one.grad.isfinite().all() for one in head.parameters())

@@ -134,8 +134,6 @@ class MaskLoss:
             }
             for layer in range(outputs["classes"].shape[1])
         ]
-        if not any(len(one) for one in labels):
-            return _nothing_there(layers, self._weights["loss_cross_entropy"])
         parts: dict[str, Tensor] = criterion(
             **layers[-1],
             mask_labels=masks,
@@ -158,18 +156,6 @@ def _masks_of(truth_BHW: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         masks.append((truth_HW[None] == present_N[:, None, None]).float())
         labels.append(present_N)
     return masks, labels
-
-
-def _nothing_there(layers: list[dict[str, Tensor]], weight: float) -> Tensor:
-    """Return the loss of a batch without labels: every query should name nothing.
-
-    The masks take part with zero, so that every parameter has a gradient.
-    """
-    total = torch.zeros((), device=layers[0]["class_queries_logits"].device)
-    for layer in layers:
-        nothing = layer["class_queries_logits"].log_softmax(dim=-1)[..., -1]
-        total = total - weight * nothing.mean() + 0.0 * layer["masks_queries_logits"].sum()
-    return total
 
 
 def _initialise(module: nn.Module) -> None:
