@@ -1,6 +1,6 @@
-"""Time and memory of detection at 1024 pixels on the CPU: a forward pass and a training step.
+"""Time and memory of detection at 1024 pixels: a forward pass and a training step.
 
-    python benchmarks/dense.py [--backbone beit3_base] [--case NAME] [--limit GIB]
+    python benchmarks/dense.py [--backbone beit3_base] [--device cpu] [--case NAME] [--limit GIB]
 
 Every case runs in a process of its own, on one image and random weights, with the recipe's windows
 and head; "step" is forward, backward and AdamW. There is no official engine to compare with:
@@ -39,15 +39,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", default="beit3_base", choices=sorted(RECIPES))
     parser.add_argument("--case", choices=CASES)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--limit", type=float, default=LIMIT_GIB)
     arguments = parser.parse_args()
     if arguments.case is not None:
-        print(json.dumps(measured(arguments.backbone, arguments.case)))
+        print(json.dumps(measured(arguments.backbone, arguments.case, arguments.device)))
         return
     print("| case | CPU s | wall s | peak GiB |\n|---|---:|---:|---:|")
     highest = 0.0
     for case in CASES:
-        command = [sys.executable, __file__, "--backbone", arguments.backbone, "--case", case]
+        command = [sys.executable, __file__, "--backbone", arguments.backbone]
+        command += ["--device", arguments.device, "--case", case]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         found = json.loads(done.stdout.splitlines()[-1])
         highest = max(highest, found["peak_gib"])
@@ -59,15 +61,17 @@ def main() -> None:
     sys.exit(0 if highest <= arguments.limit else 1)
 
 
-def measured(name: str, case: str) -> dict[str, Any]:
+def measured(name: str, case: str, device: str) -> dict[str, Any]:
     """Return what a case took; building the model is not counted, but is in the peak."""
     recipe = RECIPES[name]
     if "saving" in case:
         recipe = replace(recipe, activation_checkpointing=True)
-    run = prepared(name, recipe, trains=case.startswith("step"))
+    run = prepared(name, recipe, device, trains=case.startswith("step"))
     wall, cpu = time.perf_counter(), cpu_seconds()
-    with torch.autocast("cpu", torch.bfloat16, enabled="bf16" in case):
+    with torch.autocast(device, torch.bfloat16, enabled="bf16" in case):
         run()
+    if device == "cuda":
+        torch.cuda.synchronize()
     return {
         "cpu_seconds": cpu_seconds() - cpu,
         "wall_seconds": time.perf_counter() - wall,
@@ -76,7 +80,9 @@ def measured(name: str, case: str) -> dict[str, Any]:
     }
 
 
-def prepared(name: str, recipe: DetectionRecipe, *, trains: bool) -> Callable[[], object]:
+def prepared(
+    name: str, recipe: DetectionRecipe, device: str, *, trains: bool
+) -> Callable[[], object]:
     """Return what is to be measured, ready."""
     side = recipe.image_size
     backbone = beit3(
@@ -85,11 +91,11 @@ def prepared(name: str, recipe: DetectionRecipe, *, trains: bool) -> Callable[[]
         final_norm=False,
         drop_path=recipe.drop_path,
         activation_checkpointing=recipe.activation_checkpointing,
-    )
-    detector = Detector(backbone.width, backbone.patch_size, NUM_CLASSES, recipe.head())
+    ).to(device)
+    detector = Detector(backbone.width, backbone.patch_size, NUM_CLASSES, recipe.head()).to(device)
     generator = torch.Generator().manual_seed(0)
-    image_BCHW = torch.randn(1, 3, side, side, generator=generator)
-    size_B2 = torch.tensor([[side, side]])
+    image_BCHW = torch.randn(1, 3, side, side, generator=generator).to(device)
+    size_B2 = torch.tensor([[side, side]], device=device)
     if not trains:
         backbone.eval()
         detector.eval()
@@ -99,7 +105,7 @@ def prepared(name: str, recipe: DetectionRecipe, *, trains: bool) -> Callable[[]
         view = View(image_BCHW, size_B2, False)
         return torch.inference_mode()(lambda: find(looking, [view], size_B2))
     optimizer = optimizer_for(backbone, detector, recipe)
-    truth = objects(side, generator)
+    truth = Truth(*(column.to(device) for column in objects(side, generator)))
 
     def step() -> None:
         (map_BDHW,) = backbone.feature_maps(
