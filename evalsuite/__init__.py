@@ -9,10 +9,13 @@ from typing import Any
 VERBS = {
     "Request": "evalsuite.setting_up",
     "ScoreRequest": "evalsuite.scoring",
+    "compare": "evalsuite.reporting",
     "evaluate": "evalsuite.evaluating",
+    "evaluate_all": "evalsuite.everything",
     "finetune": "evalsuite.evaluating",
     "load_backbone": "evalsuite.setting_up",
     "radar": "evalsuite.report.radar",
+    "reproduce": "evalsuite.reproducing",
     "score": "evalsuite.scoring",
 }
 __all__ = list(VERBS)

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +282,27 @@ def test_samples_are_searched_filtered_and_enlarged(run: Run, window: Browser) -
     window.run("document.querySelector('.zoom').click()")
     assert window.run("return document.querySelector('dialog').open")
     assert window.log() == []
+
+
+def test_a_screen_reader_finds_names_and_headings(run: Run, window: Browser) -> None:
+    window.open(run.folder / "report.html", 1280)
+    window.run("document.querySelector('.samples').scrollIntoView()")
+    window.wait("return document.querySelectorAll('.card').length")
+    levels = window.run(
+        "return [...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])"
+    )
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    unnamed = "return [...document.querySelectorAll('input,select')].filter(e => !e.labels.length)"
+    assert window.run(f"{unnamed}.length") == 0
+    assert window.run("return [...document.images].filter(image => !image.alt).length") == 0
+    assert window.run("return document.querySelector('.curve title').textContent").startswith(
+        "loss"
+    )
+    nodes = window.cdp("Accessibility.getFullAXTree")["nodes"]
+    buttons = [node for node in nodes if node.get("role", {}).get("value") == "button"]
+    assert buttons
+    assert all(node["name"]["value"] for node in buttons)
 
 
 def test_a_comparison_begins_where_the_first_loses(

@@ -33,7 +33,7 @@
   const picture = (data, [place, caption], id) => {
     const said = caption || `image of sample ${id}`;
     if (place < 0) return make("figure", {}, make("figcaption", {}, `${said}: cannot be read`));
-    const image = make("img", { src: data.pictures[place], alt: said, loading: "lazy" });
+    const image = make("img", { src: data.pictures[place], alt: said, decoding: "async" });
     image.addEventListener("load", () => {
       if (Math.max(image.naturalWidth, image.naturalHeight) <= SMALL) image.className = "small";
     });

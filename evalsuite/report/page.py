@@ -1,6 +1,7 @@
 """The page of one or several runs: one HTML file that needs nothing else and no network."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -96,21 +97,36 @@ def _heading(runs: Sequence[ShownRun]) -> str:
         report = runs[0].report
         return f"{report.title}, {report.split}: {report.backbone}"
     backbones = list(dict.fromkeys(run.report.backbone for run in runs))
-    return f"{', '.join(backbones)} on {len(runs)} benchmarks"
+    number = len({run.report.task for run in runs})
+    return f"{', '.join(backbones)} on {number} benchmark{'s' if number > 1 else ''}"
+
+
+def _names(runs: Sequence[ShownRun]) -> list[str]:
+    """Return what tells the runs apart: the benchmark, and the run where there are several."""
+    titles = Counter(run.report.title for run in runs)
+    return [
+        run.report.title
+        if titles[run.report.title] == 1
+        else f"{run.report.title}, {run.report.split}, {run.report.backbone} {run.name[-8:]}"
+        for run in runs
+    ]
 
 
 def _contents(runs: Sequence[ShownRun], ids: Sequence[str]) -> Html | None:
     if len(runs) == 1:
         return None
     links = [
-        element("li", element("a", run.report.title, href=f"#{id}"))
-        for run, id in zip(runs, ids, strict=True)
+        element("li", element("a", name, href=f"#{id}"))
+        for name, id in zip(_names(runs), ids, strict=True)
     ]
     return element("nav", element("ul", *links), aria_label="Benchmarks")
 
 
 def _overview(runs: Sequence[ShownRun], ids: Sequence[str]) -> Html:
-    rows = [_overview_row(run.report, id) for run, id in zip(runs, ids, strict=True)]
+    rows = [
+        _overview_row(run.report, name, id)
+        for run, name, id in zip(runs, _names(runs), ids, strict=True)
+    ]
     head = element("tr", *(element("th", name, scope="col") for name in COLUMNS))
     table = element("table", element("thead", head), element("tbody", *rows), class_="overview")
     return element(
@@ -122,10 +138,10 @@ def _overview(runs: Sequence[ShownRun], ids: Sequence[str]) -> Html:
     )
 
 
-def _overview_row(report: Report, id: str) -> Html:
+def _overview_row(report: Report, title: str, id: str) -> Html:
     score = report.scores[0] if report.scores else None
     best = max(_rivals(report), key=lambda one: one.value, default=None)
-    name = fragment(element("a", report.title, href=f"#{id}"), element("small", report.split))
+    name = fragment(element("a", title, href=f"#{id}"), element("small", report.split))
     value = "held back"
     if score is not None:
         value = fragment(
@@ -169,9 +185,11 @@ def _section(run: ShownRun, id: str, *, is_only: bool) -> Html:
     )
     return element(
         "section",
-        None if is_only else element("h2", f"{report.title}, {report.split}", id=id),
+        element(
+            "h2", f"{report.title}, {report.split}", id=id, class_="unseen" if is_only else None
+        ),
         element("p", about, class_="about"),
         *(fragment(element("h3", title), content) for title, content in parts),
-        aria_labelledby="title" if is_only else id,
+        aria_labelledby=id,
         class_="only" if is_only else "run",
     )
