@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Sample
-from evalsuite.data.images import eval_transform, read_image, train_transform
+from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.masking import hide_words
 from evalsuite.data.text import Tokenizer
 from evalsuite.heads.generation import Rules, beam_search, greedy_search
@@ -56,9 +56,10 @@ class Captioner:
     """
 
     def __init__(self, data: Path, recipe: CaptioningRecipe, tokenizer: Tokenizer) -> None:
-        self._data, self._recipe, self._tokenizer = data, recipe, tokenizer
-        self._look = eval_transform(recipe.image_size)
-        self._glance = train_transform(recipe.image_size, randaug=recipe.randaug)
+        self._recipe, self._tokenizer = recipe, tokenizer
+        look = eval_transform(recipe.image_size)
+        glance = train_transform(recipe.image_size, randaug=recipe.randaug)
+        self._read = ImageReader(data, look, glance if recipe.augment else None)
         self._rules = Rules(
             bos_id=tokenizer.bos_id,
             eos_id=tokenizer.eos_id,
@@ -75,13 +76,12 @@ class Captioner:
     def inputs(self, sample: Sample, generator: Generator | None) -> Mapping[str, Any]:
         """Return an image and, to learn from, its caption with some words hidden."""
         recipe = self._recipe
-        image = read_image(self._data / sample.images[0])
+        image = self._read(sample.images[0], generator)
         if generator is None:
-            return {"image": self._look(image)}
-        glance = self._glance(image, generator) if recipe.augment else self._look(image)
+            return {"image": image}
         words = self._tokenizer.encode(sample.text, recipe.max_text_tokens)
         hidden = hide_words(words, recipe.mask_rate, self._tokenizer, generator)
-        return {"image": glance, "words": words, "text": hidden.ids, "hidden": hidden.is_hidden}
+        return {"image": image, "words": words, "text": hidden.ids, "hidden": hidden.is_hidden}
 
     def collate(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Return a batch; captions are padded to the longest of it."""

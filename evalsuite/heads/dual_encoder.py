@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Benchmark, Sample
-from evalsuite.data.images import eval_transform, read_image, train_transform
+from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.text import Tokenizer
 from evalsuite.heads.gathering import gathered
 from evalsuite.heads.matching import RetrievalHead
@@ -66,9 +66,9 @@ class DualEncoder:
     needs_whole_batch = True
 
     def __init__(self, data: Path, recipe: RetrievalRecipe, tokenizer: Tokenizer) -> None:
-        self._data, self._recipe, self._tokenizer = data, recipe, tokenizer
-        self._look = eval_transform(recipe.image_size)
-        self._glance = train_transform(recipe.image_size)
+        self._recipe, self._tokenizer = recipe, tokenizer
+        look, glance = eval_transform(recipe.image_size), train_transform(recipe.image_size)
+        self._read = ImageReader(data, look, glance if recipe.augment else None)
 
     def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
         """Return a new head; files of intermediate tuning (`itc`) hold a trained one."""
@@ -82,7 +82,7 @@ class DualEncoder:
         """Return the text's ids, and the image: always in training, else with its first text."""
         found: dict[str, Any] = {"text": self._encoded(sample)}
         if generator is not None or sample.target["brings_image"]:
-            found["image"] = self._seen(sample.images[0], generator)
+            found["image"] = self._read(sample.images[0], generator)
         return found
 
     def collate(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
@@ -135,13 +135,6 @@ class DualEncoder:
             for row, image in zip(batch["has_image"].nonzero()[:, 0].tolist(), images, strict=True):
                 found[row]["image"] = packed(image)
         return found
-
-    def _seen(self, path: str, generator: Generator | None) -> Tensor:
-        """Return an image's pixels, augmented where there is a generator."""
-        image = read_image(self._data / path)
-        if generator is None or not self._recipe.augment:
-            return self._look(image)
-        return self._glance(image, generator)
 
     def _images(
         self, backbone: Backbone, head: RetrievalHead, batch: Mapping[str, Tensor]

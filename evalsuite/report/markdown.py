@@ -91,7 +91,7 @@ def _score_table(scores: Sequence[Score]) -> list[str]:
 
 def _interval(score: Score) -> str:
     if score.interval is None:
-        return "not asked for"
+        return "none"
     return f"{score.interval[0]:.2f} to {score.interval[1]:.2f}"
 
 
