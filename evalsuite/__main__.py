@@ -29,8 +29,6 @@ from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_seri
 from evalsuite.report.table_definition import table_names
 from evalsuite.report.tables import Format
 from evalsuite.report.tables import table as paper_table
-from evalsuite.reporting import compare as compare_runs
-from evalsuite.reporting import report as report_runs
 from evalsuite.scoring import (
     ScoreRequest,
     official_scores,
@@ -287,6 +285,9 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write runs as Markdown, JSON, one HTML page and a model card, or compare two of them."""
+    from evalsuite.reporting import compare as compare_runs
+    from evalsuite.reporting import report as report_runs
+
     if not compare:
         print(report_runs(runs, out, data=data))
         return

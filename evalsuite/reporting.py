@@ -1,4 +1,7 @@
-"""The verb `report`: finished runs as Markdown, JSON, a page, a model card and submissions."""
+"""The verb `report`: finished runs as Markdown, JSON, a page, a model card and submissions.
+
+Imported when it is called: drawing takes a second to start.
+"""
 
 import shutil
 from collections.abc import Sequence
@@ -17,6 +20,7 @@ from evalsuite.report.comparison import Comparison, compared_samples, comparison
 from evalsuite.report.markdown import markdown, overview
 from evalsuite.report.model_card import model_card
 from evalsuite.report.page import comparison_page, page
+from evalsuite.report.page_radar import radar_svg
 from evalsuite.report.page_run import WHOLE_PAGE, shown_run
 from evalsuite.report.page_samples import Answered, sample_table, seen_samples
 from evalsuite.scoring import (
@@ -58,7 +62,7 @@ def report(folders: Sequence[Path], out: Path | None = None, *, data: Path | Non
     reports = [one.report for one in known]
     room = WHOLE_PAGE.shared_by(len(known))
     shown = [shown_run(*one, room=room, data=data) for one in known]
-    write_text(target / "report.html", page(shown))
+    write_text(target / "report.html", page(shown, radar_svg(reports)))
     write_json(target / "report.json", _contents(reports))
     write_text(target / "report.md", _markdown(reports))
     cards = [(one.report, one.benchmark.card) for one in known]

@@ -1,11 +1,7 @@
 """The page of one or several runs: one HTML file that needs nothing else and no network."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from importlib import import_module
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
@@ -25,19 +21,16 @@ from evalsuite.report.page_parts import (
 )
 from evalsuite.report.page_run import ShownRun
 from evalsuite.report.page_samples import SampleTable
-from evalsuite.report.radar_series import (
-    PREVIOUS_SOTA,
-    all_axes,
-    published_series,
-    run_series,
-)
 
-FEWEST_AXES = 3  # a radar of fewer is a line
 COLUMNS = ("benchmark", "backbone", "score", "95% interval", "without looking", "verdict")
 
 
-def page(runs: Sequence[ShownRun]) -> str:
-    """Return the page of runs."""
+def page(runs: Sequence[ShownRun], radar: Html | None = None) -> str:
+    """Return the page of runs.
+
+    Args:
+        radar: stands above the table of several runs (page_radar.py).
+    """
     titles = list(dict.fromkeys(run.report.title for run in runs))
     title = f"evalsuite: {', '.join(titles)}" if len(titles) < 4 else f"evalsuite: {len(runs)} runs"
     ids = [f"run-{number}" for number in range(1, len(runs) + 1)]
@@ -46,7 +39,7 @@ def page(runs: Sequence[ShownRun]) -> str:
         title,
         fragment(element("h1", _heading(runs), id="title"), _contents(runs, ids)),
         fragment(
-            None if is_only else _overview(runs, ids),
+            None if is_only else _overview(runs, ids, radar),
             *(_section(run, id, is_only=is_only) for run, id in zip(runs, ids, strict=True)),
         ),
         {id: run.samples for run, id in zip(runs, ids, strict=True)},
@@ -63,33 +56,6 @@ def comparison_page(comparison: Comparison, samples: SampleTable) -> str:
         samples_block(samples, "both", title, order="worst"),
     )
     return document(title, element("h1", title, id="title"), main, {"both": samples})
-
-
-def radar_svg(reports: Sequence[Report]) -> Html | None:
-    """Return the radar of runs beside published systems, None where they have too few axes."""
-    mine = run_series([report.to_json() for report in reports])
-    axes = {axis.name for axis in all_axes() if any(axis.name in one.points for one in mine)}
-    if len(axes) < FEWEST_AXES:
-        return None
-    # Imported here: matplotlib takes a second to start, and most pages have no radar.
-    draw = import_module("evalsuite.report.radar").radar
-    series = [published_series(PREVIOUS_SOTA), published_series("BEiT-3"), *mine[:5]]
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "radar.svg"
-        # The paper's rings are of the official data: on drawn data every point would lie outside.
-        scaling = "absolute" if all(one.is_other_data for one in mine) else "paper"
-        draw(series, path=path, scaling=scaling)
-        text = path.read_text("utf-8")
-    opening = re.search(r"<svg[^>]*viewBox=\"([^\"]+)\"[^>]*>", text)
-    assert opening is not None
-    box, inner = opening.group(1), text[opening.end() : text.rindex("</svg>")]
-    inner = re.sub(r"<metadata>.*?</metadata>", "", inner, flags=re.DOTALL)
-    label = f"Radar: {', '.join(one.name for one in series)}; the values stand in the table."
-    space = "http://www.w3.org/1999/xlink"
-    return Html(
-        f'<figure class="radar"><svg viewBox="{box}" role="img" aria-label="{label}" '
-        f'xmlns:xlink="{space}">{inner}</svg></figure>'
-    )
 
 
 def _heading(runs: Sequence[ShownRun]) -> str:
@@ -122,7 +88,7 @@ def _contents(runs: Sequence[ShownRun], ids: Sequence[str]) -> Html | None:
     return element("nav", element("ul", *links), aria_label="Benchmarks")
 
 
-def _overview(runs: Sequence[ShownRun], ids: Sequence[str]) -> Html:
+def _overview(runs: Sequence[ShownRun], ids: Sequence[str], radar: Html | None) -> Html:
     rows = [
         _overview_row(run.report, name, id)
         for run, name, id in zip(runs, _names(runs), ids, strict=True)
@@ -132,7 +98,7 @@ def _overview(runs: Sequence[ShownRun], ids: Sequence[str]) -> Html:
     return element(
         "section",
         element("h2", "Overview", id="overview"),
-        radar_svg([run.report for run in runs]),
+        radar,
         element("div", table, class_="scroll"),
         aria_labelledby="overview",
     )

@@ -1,0 +1,72 @@
+"""What `evalsuite report` writes beside the page: model card, submissions, comparisons."""
+
+import json
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+from saved_runs import answers, saved_run
+
+from evalsuite.catalog import benchmark_named
+from evalsuite.records.errors import UserError
+from evalsuite.records.run import Run
+from evalsuite.reporting import compare, report
+from evalsuite.scoring import report_of
+from evalsuite.tinyworld.write import write_world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder, size="mini", benchmarks=("vqa",))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = saved_run(tmp_path_factory.mktemp("runs"), world, 0, answers(world))
+    report_of(run)
+    return run
+
+
+def test_a_run_is_reported_with_a_model_card_that_the_hub_reads(run: Run) -> None:
+    assert report([run.folder]) == run.folder / "report.html"
+    card = ModelCard.load(run.folder / "README.md")
+    found = card.data.eval_results
+    assert {(one.metric_type, one.dataset_type) for one in found} == {
+        ("vqa_accuracy", "vqa-tinyworld")
+    }
+    stored = json.loads((run.folder / "report.json").read_text())["scores"][0]
+    assert found[0].metric_value == pytest.approx(stored["value"], abs=1e-4)
+    assert card.data.model_name == "beit3_tiny"
+
+
+def test_held_back_splits_are_collected_for_their_servers(world: Path, tmp_path: Path) -> None:
+    split = "test-dev"
+    held = saved_run(tmp_path / "runs", world, 0, answers(world, split), split)
+    report([held.folder], tmp_path / "out")
+    folder = tmp_path / "out" / "submissions"
+    results = json.loads((folder / f"beit3_tiny_vqa_{split}.json").read_text())
+    assert {one["question_id"] for one in results} == set(answers(world, split))
+    assert "eval.ai" in (folder / "README.md").read_text()
+
+
+def test_two_runs_are_compared_in_pairs(world: Path, run: Run, tmp_path: Path) -> None:
+    said = {name: "yes" for name in answers(world)}
+    other = saved_run(tmp_path / "runs", world, 1, said)
+    difference = compare(run.folder, other.folder, tmp_path)
+    benchmark = benchmark_named("vqa")
+    references = benchmark.references(world, "val")
+    assert difference == benchmark.paired(answers(world), said, references)
+    assert difference.value > 0
+    written = (tmp_path / "comparison.md").read_text()
+    assert f"A minus B: {difference.value:+.2f}" in written
+    assert "| seed | 0 | 1 |" in written
+    assert compare(run.folder, run.folder, tmp_path).value == 0
+    assert "cannot be told apart" in (tmp_path / "comparison.html").read_text()
+
+
+def test_runs_of_different_splits_are_not_compared(world: Path, run: Run, tmp_path: Path) -> None:
+    other = saved_run(tmp_path / "runs", world, 0, answers(world, "train"), "train")
+    with pytest.raises(UserError, match="vqa train: expected the same"):
+        compare(run.folder, other.folder, tmp_path)
