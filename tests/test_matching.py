@@ -81,9 +81,8 @@ def random_head(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
 def opened(task: str, folder: Path, state: dict[str, Tensor]) -> tuple[OpenTask, Beit3, Any]:
     """Return the task at work with weights that went through a file of the official form."""
     torch.save({"model": state}, folder / "official.pth")
-    opened = task_named(task).open(
-        folder, task_named(task).recipe("beit3_tiny"), Tokenizer(tokenizer_path())
-    )
+    recipe = task_named(task).recipe("beit3_tiny").with_settings(("image_size=32",))
+    opened = task_named(task).open(folder, recipe, Tokenizer(tokenizer_path()))
     backbone = Beit3(CONFIG, seed=None)
     head = opened.head(backbone, seed=0)
     load_weights(backbone, head, read_checkpoint(folder / "official.pth"))

@@ -172,7 +172,7 @@ def said_of(text: str, left: Scene, right: Scene) -> bool | None:
         return sum(counts) == (1 if " one " in text else 2)
     if re.match("both|each", text):
         return min(counts) > 0
-    if re.match("at least one image|one or both", text):
+    if re.search("at least one image|one or both|at least one of", text):
         return max(counts) > 0
     near = 0 if re.search(r"(left image|on the left|image on the left)", text) else 1
     if " more " in text:

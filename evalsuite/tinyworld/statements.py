@@ -10,6 +10,16 @@ from evalsuite.tinyworld.scene import COLOURS, PLURALS, SHAPES, Scene, matching,
 Generator = np.random.Generator
 SIDES = ("left", "right")
 NUMBERS = ("no", "one", "two", "three")
+# A few words are most of what is said, as in any language. Without that a tiny model learns
+# nothing: where all words are alike, an image tells the label to none but those who have already
+# understood the word: alike, 24,000 statements taught nothing; so, 48,000 brought dev to 75%.
+WORD_SHARES = {
+    "red": 0.50, "green": 0.24, "blue": 0.12, "yellow": 0.05, "purple": 0.03, "gray": 0.02,
+    "square": 0.01, "ring": 0.01, "triangle": 0.01, "cross": 0.01,
+}  # fmt: skip
+WORDS = tuple(WORD_SHARES)
+WORD_EDGES = np.cumsum(list(WORD_SHARES.values()))
+BOTH_WORDS = 0.03  # share of claims about a colour and a shape
 
 
 class Claim(NamedTuple):
@@ -30,8 +40,8 @@ class Kind(NamedTuple):
 def claim(rng: Generator) -> Claim:
     """Return a random claim: about a colour, a shape or both, of one side or of the pair."""
     kind = KIND_NAMES[int(np.searchsorted(KIND_EDGES, rng.random() * KIND_EDGES[-1]))]
-    what = one_of(rng, (one_of(rng, COLOURS), one_of(rng, SHAPES)))
-    if rng.random() < 0.3:
+    what = WORDS[int(np.searchsorted(WORD_EDGES, rng.random() * WORD_EDGES[-1]))]
+    if rng.random() < BOTH_WORDS:
         what = f"{one_of(rng, COLOURS)} {one_of(rng, SHAPES)}"
     return Claim(kind, (what, one_of(rng, SIDES), str(1 + int(rng.integers(2)))))
 
@@ -70,7 +80,7 @@ def _noun(what: str, count: int) -> str:
 # Near is the side that the sentence names.
 KINDS: dict[str, Kind] = {
     "has": Kind(
-        0.3,
+        0.28,
         (
             "The {side} image shows a {a}.",
             "There is a {a} in the {side} image.",
@@ -79,12 +89,12 @@ KINDS: dict[str, Kind] = {
         lambda near, far, number: near > 0,
     ),
     "lacks": Kind(
-        0.1,
+        0.05,
         ("There are no {some} in the {side} image.", "The {side} image does not show any {some}."),
         lambda near, far, number: near == 0,
     ),
     "counted": Kind(
-        0.2,
+        0.04,
         (
             "The {side} image contains exactly {number} {counted}.",
             "There {are} exactly {number} {counted} in the {side} image.",
@@ -92,7 +102,7 @@ KINDS: dict[str, Kind] = {
         lambda near, far, number: near == number,
     ),
     "total": Kind(
-        0.1,
+        0.02,
         (
             "There {are} exactly {number} {counted} in total.",
             "The two images show {number} {counted} in all.",
@@ -100,17 +110,22 @@ KINDS: dict[str, Kind] = {
         lambda near, far, number: near + far == number,
     ),
     "both": Kind(
-        0.1,
+        0.15,
         ("Both images contain a {a}.", "Each image has at least one {a}."),
         lambda near, far, number: near > 0 and far > 0,
     ),
     "either": Kind(
-        0.1,
-        ("At least one image shows a {a}.", "One or both of the images contain a {a}."),
+        0.4,
+        (
+            "At least one image shows a {a}.",
+            "One or both of the images contain a {a}.",
+            "At least one of the images contains a {a}.",
+            "There is a {a} in one or both of the images.",
+        ),
         lambda near, far, number: near > 0 or far > 0,
     ),
     "more": Kind(
-        0.1,
+        0.06,
         (
             "The {side} image has more {some} than the {other} image.",
             "There are more {some} on the {side} than on the {other}.",
