@@ -56,7 +56,7 @@ class DetectionRecipe(Recipe):
         return Selection(min_score=self.min_score, soft=self.soft_nms)
 
 
-VITDET = "detectron2 projects/ViTDet/configs/COCO/cascade_mask_rcnn_vitdet_{}_100ep.py @3ed610f"
+VITDET = "detectron2 projects/ViTDet/configs/COCO/cascade_mask_rcnn_vitdet_{}.py @{}"
 OURS = (
     "; ours: bf16 for fp16, windows of 16 patches for 14 (they divide 64, and BEiT-3 has no "
     "relative positions to keep), biases without weight decay, images without objects kept"
@@ -66,7 +66,7 @@ WARMUP_EPOCHS, DROPS = 250 / 1843.75, (163_889 / 184_375, 177_546 / 184_375)
 
 RECIPES = {
     "beit3_base": DetectionRecipe(
-        source=VITDET.format("b") + OURS,
+        source=VITDET.format("b_100ep", "3ed610f") + OURS,
         image_size=1024,
         batch_size=64,
         epochs=100,
@@ -82,7 +82,7 @@ RECIPES = {
         global_layers=(2, 5, 8, 11),
     ),
     "beit3_large": DetectionRecipe(
-        source=VITDET.format("l") + OURS,
+        source=VITDET.format("l_100ep", "7699f2e") + OURS,
         image_size=1024,
         batch_size=64,
         epochs=100,
@@ -104,7 +104,7 @@ RECIPES = {
         source="arXiv:2208.10442 section 3.2 and appendix, second stage only: NOT REPRODUCIBLE "
         "here, because it starts from 15 epochs on Objects365 at 1024 pixels, which this suite "
         "has not. Not published: test scales, rate, decay, drop path, windows; ours are ViTDet's "
-        "huge ones (" + VITDET.format("h") + ", 75 epochs there)" + OURS,
+        "huge ones (" + VITDET.format("h_75ep", "1b55962") + ")" + OURS,
         image_size=1288,
         batch_size=64,
         epochs=20,
