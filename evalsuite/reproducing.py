@@ -108,12 +108,13 @@ def _own_split(task: str, column: Column) -> str:
 def _papers_own(paper: str, table: Definition, column: Column) -> str:
     """Return the best value that a paper prints for its own model in a column."""
     name = _plain(paper.partition("/")[0])
-    models = {row.model for row in table.rows if _plain(row.model).startswith(name)}
+    # The rows of an overview table are picked by their role, and only labelled with the model.
+    own = [row for row in table.rows if _plain(row.model or row.label).startswith(name)]
     found = [
         entry
         for entry in read_board(column.board)
         if (entry.metric, entry.split) == (column.metric, column.split)
-        and entry.model in models
+        and any(row.model in ("", entry.model) and row.role == entry.role for row in own)
         and entry.value is not None
         and (not table.source or entry.source == table.source)
         and (not column.protocol or entry.protocol == column.protocol)
@@ -187,7 +188,7 @@ def _evaluated(
     path: str | None = weights or None
     if weights and weights_dir is not None:
         if not (weights_dir / weights).is_file():
-            return f"{weights} is not in {weights_dir}"
+            return f"not in {weights_dir}"
         path = str(weights_dir / weights)
     say(f"--- {task}, {split}{', ' + weights if weights else ''}")
     asked = replace(request, task=task, split=split, weights=path, zero_shot=bool(weights))
