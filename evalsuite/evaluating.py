@@ -156,7 +156,7 @@ def _note_split(work: Work, run: Run, split: str, index: SampleIndex, limit: int
     known = run.facts.setdefault("splits", {})
     number = min(len(index), limit or len(index))
     entry = {
-        "folder": str(work.data),
+        "folder": str(work.data.resolve()),
         "name": "tinyworld" if (work.data / "tinyworld.json").is_file() else work.data.name,
         "fingerprint": index.fingerprint,
         "num_samples": number,

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 
 from evalsuite.engine.progress import say
@@ -43,6 +44,8 @@ def accelerator_for(
     if on_cpu and precision == "fp16":
         say("fp16 needs an accelerator: computing in full precision on the CPU")
         precision = "no"
+    # A second call in one process may ask for another precision; accelerate has no public reset.
+    AcceleratorState._reset_state(reset_partial_state=True)
     try:
         return Accelerator(
             mixed_precision=precision,
