@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from evalsuite.backbones.beit3 import beit3
+from evalsuite.engine.plan import Plan
 from evalsuite.evaluating import evaluate
 from evalsuite.metrics.official_miou import zero_label_reduced
 from evalsuite.records.errors import UserError
@@ -51,6 +52,15 @@ def finished(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def photograph() -> Image.Image:
     rows = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     return Image.fromarray(rows).resize((70, 50), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "steps"),
+    [("beit3_base", 160_000), ("beit3_large", 160_000), ("beit3_giant", 80_000)],
+)
+def test_a_recipe_takes_the_steps_of_its_source_on_all_of_ade20k(backbone: str, steps: int) -> None:
+    plan = Plan.of(RECIPES[backbone], 20_210, seed=0)
+    assert (plan.num_steps, plan.warmup_steps) == (steps, 1_500)
 
 
 def test_labels_follow_mmsegs_zero_label_rule() -> None:

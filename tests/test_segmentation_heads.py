@@ -138,6 +138,17 @@ def test_batch_norm_over_one_image_is_refused() -> None:
         upernet().train()(maps(1))
 
 
+@pytest.mark.parametrize("kind", ["upernet", "mask2former"])
+def test_half_precision_changes_the_loss_little(kind: str) -> None:
+    head: Any = {"upernet": upernet, "mask2former": queries}[kind]().train()
+    losses = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            losses.append(float(head.loss(maps(), truths()).detach()))
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
 def test_the_four_scales_are_those_of_beit() -> None:
     shapes = [tuple(one.shape[2:]) for one in FourScales(WIDTH)(maps())]
     assert shapes == [(24, 32), (12, 16), (6, 8), (3, 4)]
@@ -163,6 +174,9 @@ def test_mask2former_starts_as_the_original_on_every_version_of_transformers() -
     assert 0.7 < float(state["pixel_decoder.level_embed"].std()) < 1.3
     mask = state["transformer_module.decoder.mask_predictor.mask_embedder.0.0.weight"]
     assert float(mask.abs().max()) == pytest.approx(32**-0.5, rel=0.05)  # nn.Linear's own bound
+    # xavier_uniform, of 32 -> 128 features
+    encoder = state["pixel_decoder.encoder.layers.0.fc1.weight"]
+    assert float(encoder.abs().max()) == pytest.approx((6 / 160) ** 0.5, rel=0.05)
     again = queries().state_dict()
     assert all(torch.equal(tensor, again[key]) for key, tensor in state.items())
 

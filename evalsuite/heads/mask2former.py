@@ -17,6 +17,7 @@ from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerLoss,
     Mask2FormerMaskedAttentionDecoderLayer,
     Mask2FormerPixelDecoder,
+    Mask2FormerPixelDecoderEncoderLayer,
     Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention,
     Mask2FormerTransformerModule,
 )
@@ -73,6 +74,9 @@ class Mask2Former(nn.Module):
             self.pixel_decoder.apply(_initialise)
             self.transformer_module.apply(_initialise)
             nn.init.normal_(self.pixel_decoder.level_embed)
+            projections: Any = self.pixel_decoder.input_projections
+            for projection, _ in projections:
+                nn.init.xavier_uniform_(projection.weight)
         self._loss = MaskLoss(shape)
 
     def forward(self, maps: tuple[Tensor, ...]) -> dict[str, Tensor]:
@@ -80,7 +84,10 @@ class Mask2Former(nn.Module):
 
         The last class is "nothing". Outside of training only the last layer's are returned.
         """
-        decoded = self.pixel_decoder(list(self.scales(maps)), return_dict=True)
+        scales = [one.float() for one in self.scales(maps)]
+        # In full precision as in the original: "deformable detr does not support half precision".
+        with torch.autocast(maps[0].device.type, enabled=False):
+            decoded = self.pixel_decoder(scales, return_dict=True)
         found = self.transformer_module(decoded.multi_scale_features, decoded.mask_features)
         kept = slice(None) if self.training else slice(-1, None)
         # Of each layer [Q, B, width].
@@ -123,7 +130,8 @@ class MaskLoss:
     def __call__(self, outputs: Mapping[str, Tensor], truth_BHW: Tensor) -> Tensor:
         """Return the weighted loss, summed over layers; unlabelled pixels belong to no mask.
 
-        It is divided by the masks of the micro-batch, as in the original by those of a GPU.
+        It is divided by the masks that a process has on average in its micro-batch, as in the
+        original by those of a GPU.
         """
         criterion = self._criterion.to(truth_BHW.device)
         masks, labels = _masks_of(truth_BHW)
@@ -161,7 +169,7 @@ def _masks_of(truth_BHW: Tensor) -> tuple[list[Tensor], list[Tensor]]:
 def _initialise(module: nn.Module) -> None:
     """Fill a part's own weights as the original does.
 
-    Source: facebookresearch/Mask2Former @9b0651c modeling/pixel_decoder/msdeformattn.py,
+    Source: facebookresearch/Mask2Former @161be51 modeling/pixel_decoder/msdeformattn.py,
     ops/modules/ms_deform_attn.py, transformer_decoder/mask2former_transformer_decoder.py.
     """
     if isinstance(module, nn.Conv2d):
@@ -172,6 +180,9 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight)
     elif isinstance(module, Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention):
         _initialise_deformable(module)
+    elif isinstance(module, Mask2FormerPixelDecoderEncoderLayer):
+        nn.init.xavier_uniform_(module.fc1.weight)
+        nn.init.xavier_uniform_(module.fc2.weight)
     elif isinstance(module, Mask2FormerMaskedAttentionDecoderLayer):
         for parameter in module.parameters():
             if parameter.ndim > 1:
