@@ -20,7 +20,7 @@ from evalsuite.data.index import SampleIndex, open_index
 from evalsuite.data.text import Tokenizer
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import say
-from evalsuite.engine.session import accelerator_for
+from evalsuite.engine.session import accelerator_for, share_cores
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256
 from evalsuite.records.recipe import Recipe
@@ -114,6 +114,8 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
         report = load_weights(backbone, head, weights.state, new_head=trains, source=weights.origin)
         if accelerator.is_main_process:
             say(str(report))
+    model = TaskModel(backbone, head, open_task)
+    share_cores(model)
     return Work(
         accelerator=accelerator,
         benchmark=task.benchmark,
@@ -123,7 +125,7 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
         backbone_name=name,
         weights=weights,
         key_report=report,
-        model=TaskModel(backbone, head, open_task),
+        model=model,
         train_index=open_index(task.benchmark, data, train_split) if trains else None,
     )
 

@@ -1,15 +1,16 @@
 """Reading samples in worker processes, and what becomes of one that cannot be read."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from evalsuite.benchmark import SampleId
 from evalsuite.data.images import sample_generator
 from evalsuite.data.index import SampleIndex
+from evalsuite.engine.session import own_cores
 from evalsuite.records.errors import UserError
 from evalsuite.task import Inputs, OpenTask
 
@@ -100,9 +101,9 @@ def loader(
 
 
 def num_workers() -> int:
-    """Return reading processes for this rank: none on one or two cores, where they only compete."""
-    cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return 0 if cores <= 2 else min(8, cores - 1)
+    """Return reading processes for this rank: the cores that do not compute, at most eight."""
+    computing = 1 if torch.cuda.is_available() else torch.get_num_threads()
+    return max(0, min(8, own_cores() - computing))
 
 
 class Batches(Sequence[Sequence[Place]]):
