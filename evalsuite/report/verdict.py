@@ -165,7 +165,9 @@ def _unknown_weights(conditions: Conditions, published: list[Entry]) -> str:
     """Return the reason that names the weights and the released ones that have a value."""
     if not published:
         return "this score is not published for any model on the boards"
-    what = conditions.weights or f"{conditions.backbone} without released weights"
+    if not conditions.weights:
+        return f"no value is published for {conditions.backbone} without released weights"
+    what = conditions.weights
     released = sorted({entry.weights for entry in published if entry.weights})
     if not released:
         return f"no value is published for {what}, nor for any other released checkpoint"
