@@ -87,7 +87,7 @@ def tasks(as_json: AsJson = False, data: Data = None) -> None:
         splits = ", ".join(
             f"{name} {size:,}" if size else name for name, size in row["splits"].items()
         )
-        cells = [row["task"], row["title"], row["headline"], row["capability"]]
+        cells = [row["task"], row["title"], row["headline"], ", ".join(row["needs"])]
         cells += ["yes" if row["fine_tunes"] else "no", splits]
         table.add_row(*cells, *([row["data"]] if data is not None else []))
     Console().print(table)
@@ -101,7 +101,7 @@ def _card_row(name: str, data: Path | None) -> dict[str, Any]:
         "task": name,
         "title": card.title,
         "headline": card.headline,
-        "capability": card.capability,
+        "needs": card.needs,
         "fine_tunes": name in task_names(),
         "splits": {split: facts.num_samples for split, facts in card.splits.items()},
     }

@@ -69,7 +69,7 @@ class Card:
     name: str
     title: str
     headline: str
-    capability: Capability
+    needs: tuple[Capability, ...]
     paper: str
     homepage: str
     data_licence: str

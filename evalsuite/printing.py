@@ -19,12 +19,11 @@ def print_report(report: Report, *, as_json: bool) -> None:
         print(json.dumps(report.to_json(), indent=2))
         return
     console = Console()
-    console.print(terminal_table(report))
+    if report.scores:
+        console.print(terminal_table(report))
     console.print(f"verdict: {report.verdict['status']}: {report.verdict['reason']}")
     if report.failures:
         console.print(f"{len(report.failures)} samples could not be read and are in no score")
-    if report.submission is not None:
-        console.print(f"submit {report.submission}")
 
 
 def print_scores(

@@ -1,6 +1,6 @@
 """From a person's request to everything that fine-tuning and predicting need."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from accelerate import Accelerator
 from torch import Tensor, device
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3 import Beit3, beit3
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.contract import Backbone
 from evalsuite.backbones.convert import recognise
@@ -93,6 +93,9 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     task = task_named(request.task)
     weights = _weights(request)
     name = _backbone_name(request, weights)
+    check_capabilities(
+        task.benchmark, name, {known: Beit3.capabilities for known in backbone_names()}
+    )
     recipe = _recipe(task.recipe(name), request.settings)
     accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
     data = _data(request, accelerator)
@@ -106,7 +109,6 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
         recipe = _recipe_of_weights(recipe, weights, request.settings)
         open_task = task.open(data, recipe, _tokenizer(name, data, task.benchmark))
     backbone = _backbone(name, recipe, task.final_norm, request.seed)
-    _check_capability(task.benchmark, backbone)
     head = open_task.head(backbone, seed=request.seed)
     backbone.initialise_head(head, request.seed)
     report = None
@@ -240,18 +242,25 @@ def _recipe_of_weights(recipe: Recipe, weights: Weights, settings: tuple[str, ..
     return replace(recipe, image_size=recognise(weights.state, weights.origin).image_size)
 
 
-def _check_capability(benchmark: Benchmark, backbone: Backbone) -> None:
-    """Check that the backbone can do the task's kind of pass.
+def check_capabilities(
+    benchmark: Benchmark, name: str, offered: Mapping[str, Collection[str]]
+) -> None:
+    """Check that a backbone can do the kinds of pass that a benchmark needs.
+
+    Args:
+        offered: the capabilities of every backbone by name.
 
     Raises:
-        UserError: it cannot.
+        UserError: it cannot; those that can are named.
     """
-    needed = benchmark.card.capability
-    if needed not in backbone.capabilities:
-        raise UserError(
-            f"{benchmark.card.name} needs a backbone with the capability {needed!r}; this one has "
-            f"{', '.join(sorted(backbone.capabilities))}"
-        )
+    needs = set(benchmark.card.needs)
+    if needs <= set(offered[name]):
+        return
+    able = [other for other, abilities in offered.items() if needs <= set(abilities)]
+    raise UserError(
+        f"{benchmark.card.name} needs a backbone that can do {', '.join(sorted(needs))}; {name} "
+        f"can do {', '.join(sorted(offered[name])) or 'none'}; choose {', '.join(able) or 'none'}"
+    )
 
 
 def _data(request: Request, accelerator: Accelerator) -> Path:
@@ -277,7 +286,7 @@ def _tokenizer(name: str, data: Path, benchmark: Benchmark) -> Tokenizer:
 
     Where only images are read the one at hand does: nothing is downloaded for it.
     """
-    if name == TINY_BACKBONE or benchmark.card.capability == "image":
+    if name == TINY_BACKBONE or benchmark.card.needs == ("image",):
         return Tokenizer(tokenizer_path())
     beside = data / "beit3.spm"
     return Tokenizer(beside if beside.is_file() else local_file("beit3.spm"))

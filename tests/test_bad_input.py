@@ -11,9 +11,11 @@ import torch
 from evalsuite.__main__ import main
 from evalsuite.backbones.beit3 import beit3
 from evalsuite.backbones.loading import official_state
+from evalsuite.catalog import benchmark_named
 from evalsuite.evaluating import evaluate
 from evalsuite.heads.pooled import VqaHead
-from evalsuite.setting_up import Request
+from evalsuite.records.errors import UserError
+from evalsuite.setting_up import Request, check_capabilities
 from evalsuite.tinyworld.write import write_world
 
 Refused = Callable[..., str]
@@ -142,3 +144,11 @@ def test_a_folder_that_is_no_run_is_refused(refused: Refused, tmp_path: Path) ->
 
 def test_an_unknown_option_is_refused_by_name(refused: Refused) -> None:
     assert "--wieghts" in refused("eval", "vqa", "--wieghts", "x")
+
+
+def test_a_backbone_that_cannot_is_refused_with_those_that_can() -> None:
+    offered = {"vit": ("image",), "clip": ("image", "text"), "beit3_base": ("fused", "causal_text")}
+    captioning = benchmark_named("captioning")
+    with pytest.raises(UserError, match="can do causal_text; vit can do image; choose beit3_base"):
+        check_capabilities(captioning, "vit", offered)
+    check_capabilities(benchmark_named("retrieval_coco"), "clip", offered)

@@ -24,7 +24,7 @@ class Toy(Benchmark):
         name="toy",
         title="Toy",
         headline="accuracy",
-        capability="fused",
+        needs=("fused",),
         paper="none",
         homepage="none",
         data_licence="none",

@@ -32,7 +32,7 @@ class Toy(Benchmark):
         name="toy",
         title="Toy",
         headline="accuracy",
-        capability="fused",
+        needs=("fused",),
         paper="none",
         homepage="none",
         data_licence="none",
