@@ -104,8 +104,13 @@ def test_micro_batches_add_up_to_the_same_weights(world: Path, tmp_path: Path) -
         assert torch.allclose(tensor, weights[1][name], atol=2e-5), name
 
 
+# Saves at every step and takes its time over every journal entry, so that there is time to kill it.
 DRIVER = """
+import time
 import evalsuite.engine.finetune as f
+from evalsuite.records.journal import Journal
+add = Journal.add
+Journal.add = lambda *words: (add(*words), time.sleep(0.05))
 f.SECONDS_BETWEEN_STATES = 0.0
 f.STEPS_BETWEEN_LOGS = 1
 from evalsuite.__main__ import main
@@ -128,14 +133,18 @@ def kill_when(process: subprocess.Popen[bytes], happened: Callable[[], bool]) ->
     process.wait()
 
 
+def saved_steps(runs: Path) -> int:
+    return max((int(path.name[5:]) for path in runs.glob("*/checkpoints/step-*")), default=0)
+
+
 def test_killed_at_any_point_and_repeated_it_gives_the_same_report(
     world: Path, tmp_path: Path
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     reference = started(world, whole)
     moments = (
-        lambda: any(killed.glob("*/checkpoints/step-2")),
-        lambda: any(killed.glob("*/checkpoints/step-5")),
+        lambda: saved_steps(killed) >= 2,
+        lambda: saved_steps(killed) >= 5,
         lambda: any(path.stat().st_size > 500 for path in killed.glob("*/predictions/val/*")),
     )
     for moment in moments:
@@ -166,12 +175,3 @@ def test_two_processes_train_to_the_same_scores_as_one(world: Path, tmp_path: Pa
         states.append(read_checkpoint(Run.open(next(runs.iterdir())).weights))
     for name, tensor in states[0].items():
         assert torch.allclose(tensor, states[1][name], atol=1e-4), name
-
-
-def test_a_tracker_gets_the_loss(world: Path, tmp_path: Path) -> None:
-    settings = ("epochs=1", "batch_size=16", "min_answer_count=2")
-    run = finetune(
-        Request(task="vqa", data=world, runs=tmp_path, settings=settings, track="tensorboard")
-    )
-    assert any(path.name.startswith("events.out") for path in tmp_path.rglob("*"))
-    assert run.weights.is_file()
