@@ -21,6 +21,7 @@ from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.scoring import report_of, split_of
 from evalsuite.setting_up import Request, Work, set_up
+from evalsuite.tracking import track_report
 
 
 def evaluate(request: Request) -> Report | None:
@@ -38,6 +39,7 @@ def evaluate(request: Request) -> Report | None:
     _check_unseen(work, split, index)
     run = _run(work, request)
     _note_split(work, run, split, index, request.limit)
+    _track(work, run, request)
     _tune(work, run, request)
     predicting = Predicting(
         task=work.open_task,
@@ -49,11 +51,17 @@ def evaluate(request: Request) -> Report | None:
     )
     meter = predict(predicting, _loaded(work, run), run, work.accelerator)
     work.accelerator.wait_for_everyone()
+    # Only the main process has trackers; they stay open for the scores.
+    trackers, work.accelerator.trackers = work.accelerator.trackers, []
     work.accelerator.end_training()  # scoring needs no process group, and must not keep one waiting
     if not work.accelerator.is_main_process:
         return None
     note_phase(run, f"predict {split}", meter)
-    return report_of(run, split)
+    report = report_of(run, split)
+    track_report(trackers, report)
+    for tracker in trackers:
+        tracker.finish()
+    return report
 
 
 def finetune(request: Request) -> Run:
@@ -64,6 +72,7 @@ def finetune(request: Request) -> Run:
     """
     work = set_up(request, always_trains=True)
     run = _run(work, request)
+    _track(work, run, request)
     _tune(work, run, request)
     work.accelerator.end_training()
     return run
@@ -111,6 +120,12 @@ def _run(work: Work, request: Request) -> Run:
     return Run.open(Path(folder[0]))
 
 
+def _track(work: Work, run: Run, request: Request) -> None:
+    """Open the tracker that was asked for, under the run's name."""
+    if request.track is not None:
+        work.accelerator.init_trackers(run.folder.name, config=_flat(work.recipe.to_json()))
+
+
 def _tune(work: Work, run: Run, request: Request) -> None:
     """Fine-tune unless the weights serve as they are, or an earlier session has finished it."""
     if work.train_index is None or run.weights.is_file():
@@ -126,8 +141,6 @@ def _tune(work: Work, run: Run, request: Request) -> None:
         bad=Budget(request.skip_bad),
     )
     accelerator = work.accelerator
-    if request.track is not None:
-        accelerator.init_trackers(run.folder.name, config=_flat(work.recipe.to_json()))
     meter = finetune_model(tuning, work.model, accelerator)
     if accelerator.is_main_process:
         run.checkpoints.mkdir(exist_ok=True)

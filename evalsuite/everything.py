@@ -18,6 +18,7 @@ from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_seri
 from evalsuite.report.tables import table
 from evalsuite.reporting import report
 from evalsuite.setting_up import Request
+from evalsuite.tracking import track_picture
 
 ALL = "all"
 TABLE = "beit3/1"  # one column a benchmark
@@ -64,7 +65,11 @@ def evaluate_all(request: Request, names: Sequence[str] | None = None) -> Everyt
         folders.append(_folder(request.runs, found))
     if not reports:
         raise UserError(f"no task could run; {next(iter(failed.values()))}")
-    return Everything(reports, failed, write_together(folders, request.runs / "report", reports))
+    together = request.runs / "report"
+    page = write_together(folders, together, reports)
+    if request.track is not None:
+        track_picture("radar", together / "radar.png", request.track, request.runs)
+    return Everything(reports, failed, page)
 
 
 def write_together(folders: Sequence[Path], out: Path, reports: Sequence[Report]) -> Path:
@@ -74,7 +79,8 @@ def write_together(folders: Sequence[Path], out: Path, reports: Sequence[Report]
     mine = run_series(contents)
     scaling: Scaling = "absolute" if all(one.is_other_data for one in mine) else "paper"
     series = [published_series(PREVIOUS_SOTA), published_series("BEiT-3"), *mine[:5]]
-    radar(series, path=out / "radar.svg", scaling=scaling)
+    for suffix in (".svg", ".png"):
+        radar(series, path=out / f"radar{suffix}", scaling=scaling)
     write_text(out / "table.md", table(TABLE, contents))
     return page
 

@@ -18,7 +18,7 @@ FLOORS = (
     {"task"},
     {"engine", "report", "tasks"},
     {"catalog"},
-    {"scoring", "setting_up", "printing"},
+    {"scoring", "setting_up", "printing", "tracking"},
     {"evaluating", "reporting"},
     {"everything"},
     {"reproducing"},
