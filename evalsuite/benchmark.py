@@ -51,12 +51,14 @@ class OfficialFile:
 class Split:
     """One split: its official size (None: not published), its files, and where it is scored.
 
-    `server` names the evaluation server of a split whose ground truth is held back.
+    `server` names the evaluation server of a split whose ground truth is held back. Where that
+    asks for a file name, `result_name` is it, with {model} for the model.
     """
 
     num_samples: int | None
     files: tuple[OfficialFile, ...]
     server: str | None = None
+    result_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,13 +145,15 @@ def _collect(known: Sequence[Reported], folder: Path) -> None:
         if report.submission is None:
             continue
         source = run.folder / report.submission
-        target = folder / f"{report.backbone}_{source.name}"
+        split = benchmark.card.splits[report.split]
+        is_named = split.result_name is not None  # by the server, with the backbone in it
+        target = folder / (source.name if is_named else f"{report.backbone}_{source.name}")
         folder.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
-        server = benchmark.card.splits[report.split].server
-        lines.append(f"- `{target.name}`: {benchmark.card.title}, {report.split}, to {server}")
+        line = f"- `{target.name}`: {benchmark.card.title}, {report.split}, to {split.server}"
+        lines.append(f"{line}, in a zip archive" if is_named else line)
     if lines:
         write_text(folder / "README.md", "\n".join(["# Hand in", "", *lines]) + "\n")

@@ -157,8 +157,7 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
     baselines: Sequence[Score] = ()
     names = benchmark if isinstance(benchmark, NamesResults) else None
     if is_held_back or (names is not None and names.keeps_results(journaled.predictions)):
-        suffix = ".json" if names is None else names.result_suffix
-        path = run.folder / f"submission/{identity['task']}_{chosen}{suffix}"
+        path = run.folder / "submission" / result_name(benchmark, chosen, identity["backbone"])
         path.parent.mkdir(exist_ok=True)
         known = data if is_whole else None
         benchmark.write_predictions(journaled.predictions, path, data=known, split=chosen)
@@ -190,6 +189,18 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
     write_text(run.folder / "report.md", markdown(report))
     write_text(run.folder / "report.html", page([shown_run(run, report, benchmark, references)]))
     return report
+
+
+def result_name(benchmark: Benchmark, split: str, backbone: str) -> str:
+    """Return the name of a split's result file or folder, the server's own where it asks for one.
+
+    Such a name separates its parts by "_", so that a backbone's own are written as "-".
+    """
+    asked = benchmark.card.splits[split].result_name
+    if asked is not None:
+        return asked.format(model=backbone.replace("_", "-"))
+    suffix = benchmark.result_suffix if isinstance(benchmark, NamesResults) else ".json"
+    return f"{benchmark.card.name}_{split}{suffix}"
 
 
 def judged(report: Report) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from evalsuite.catalog import benchmark_named
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
 from evalsuite.reporting import compare, report
-from evalsuite.scoring import report_of
+from evalsuite.scoring import report_of, result_name
 from evalsuite.tinyworld.write import write_world
 
 
@@ -49,6 +49,18 @@ def test_held_back_splits_are_collected_for_their_servers(world: Path, tmp_path:
     results = json.loads((folder / f"beit3_tiny_vqa_{split}.json").read_text())
     assert {one["question_id"] for one in results} == set(answers(world, split))
     assert "eval.ai" in (folder / "README.md").read_text()
+
+
+def test_result_files_have_the_names_that_servers_ask_for() -> None:
+    named = {
+        ("captioning", "test2014"): "captions_test2014_beit3-tiny_results.json",
+        ("detection", "test-dev"): "detections_test-dev2017_beit3-tiny_results.json",
+        ("vqa", "test-std"): "vqa_test-std.json",  # EvalAI takes any name
+        ("nocaps", "test"): "nocaps_test.json",
+        ("segmentation", "test"): "segmentation_test",  # a folder of label maps
+    }
+    for (task, split), name in named.items():
+        assert result_name(benchmark_named(task), split, "beit3_tiny") == name
 
 
 def test_two_runs_are_compared_in_pairs(world: Path, run: Run, tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ TEST2014 = Split(
         _images("test2014"),
     ),
     server=SERVER,
+    # The server takes a file of this name in a zip archive: https://cocodataset.org/#upload
+    result_name="captions_test2014_{model}_results.json",
 )
 
 CARD = Card(

@@ -4,6 +4,8 @@ from evalsuite.benchmark import Card, OfficialFile, Split
 
 COCO = "https://cocodataset.org/#download"
 SERVER = "COCO's evaluation servers, https://cocodataset.org/#upload"
+# The server takes a file of this name in a zip archive: https://cocodataset.org/#upload
+RESULT_NAME = "detections_test-dev2017_{model}_results.json"
 # Images of each split and folder: the COCO page.
 NUM_IMAGES = {"train": 118_287, "val": 5_000, "test-dev": 20_288}
 FOLDERS = {"train": "train2017", "val": "val2017", "test-dev": "test2017"}
@@ -38,6 +40,7 @@ def _split(name: str) -> Split:
             ),
         ),
         server=SERVER if name in HELD_BACK else None,
+        result_name=RESULT_NAME if name in HELD_BACK else None,
     )
 
 
