@@ -21,8 +21,7 @@ class Cell:
     """One cell: what it prints, why it is empty or what its verdict is, and its rank.
 
     `source` is where a published value stands. `alike` holds protocol and variant: only cells of
-    equal `alike`, resolution and extra data are ranked together. Rank 1 is the best, 2 the second,
-    0 any other.
+    equal `alike` and resolution are ranked together. Rank 1 is the best, 2 the second, 0 any other.
     """
 
     text: str = ""
@@ -32,7 +31,6 @@ class Cell:
     resolution: int | None = None
     source: str = ""
     rank: int = 0
-    extra_data: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,8 +103,7 @@ def _published_line(asked: Definition, row: Row) -> Line:
         note = "other sources print another value" if entry.conflicting else ""
         note = "measured by others than the authors" if entry.kind == "re-run" else note
         alike = (entry.protocol, entry.variant)
-        cell = Cell(text, note, entry.value, alike, entry.resolution, entry.source)
-        cells.append(replace(cell, extra_data=entry.extra_data))
+        cells.append(Cell(text, note, entry.value, alike, entry.resolution, entry.source))
     there = [entry for entry in entries if entry is not None]
     facts = tuple(_fact(there, name) for name in asked.facts)
     return Line(label, row.cite, row.section, facts, tuple(cells))
@@ -196,33 +193,32 @@ def _ranked(lines: Sequence[Line], count: int) -> list[Line]:
 def _ranked_column(cells: Sequence[Cell]) -> list[Cell]:
     """Return a column's cells with ranks.
 
-    Where the cells of one protocol state several resolutions, or several sets of extra data, each
-    is ranked apart and a cell that states none is not ranked; where at most one is stated, all are
-    ranked together.
+    Where the cells of one protocol state several resolutions, each is ranked apart and a cell that
+    states none is not ranked; where at most one is stated, all are ranked together.
     """
-    groups = _groups(cells)
+    sizes: dict[tuple[str, ...], set[int]] = {}
+    for cell in cells:
+        if cell.value is not None:
+            sizes.setdefault(cell.alike, set()).update({cell.resolution or 0} - {0})
+
+    def group(cell: Cell) -> tuple[tuple[str, ...], int | None] | None:
+        if cell.value is None:
+            return None
+        several = len(sizes[cell.alike]) > 1
+        return (
+            None
+            if several and not cell.resolution
+            else (
+                cell.alike,
+                cell.resolution if several else None,
+            )
+        )
+
     ranked = []
-    for cell, group in zip(cells, groups, strict=True):
-        pairs = zip(cells, groups, strict=True)
-        rivals = sorted({c.value for c, other in pairs if c.value is not None and other == group})
+    for cell in cells:
+        rivals = sorted({c.value for c in cells if c.value is not None and group(c) == group(cell)})
         rank = 0
-        if group is not None and len(rivals) > 1 and cell.value in rivals[-2:]:
+        if group(cell) is not None and len(rivals) > 1 and cell.value in rivals[-2:]:
             rank = 1 if cell.value == rivals[-1] else 2
         ranked.append(replace(cell, rank=rank))
     return ranked
-
-
-def _groups(cells: Sequence[Cell]) -> list[tuple[object, ...] | None]:
-    """Return what each cell is ranked among: the cells of an equal tuple; None: no other."""
-    groups: list[tuple[object, ...] | None] = [
-        None if cell.value is None else cell.alike for cell in cells
-    ]
-    for facts in ([cell.resolution for cell in cells], [cell.extra_data for cell in cells]):
-        stated: dict[object, set[object]] = {}
-        for group, fact in zip(groups, facts, strict=True):
-            stated.setdefault(group, set()).update({fact} - {None, ""})
-        groups = [
-            group if group is None or len(stated[group]) < 2 else (*group, fact) if fact else None
-            for group, fact in zip(groups, facts, strict=True)
-        ]
-    return groups

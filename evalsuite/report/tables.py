@@ -15,8 +15,7 @@ NONE = "n/a"  # what a cell without a value prints; its reason stands in a note
 FACT_TITLES = {"resolution": "pixels", "params": "parameters", "extra_data": "data"}
 RANKING = (
     "Best in bold, second underlined, only among rows of the same protocol and, where several are "
-    "stated, of the same resolution and the same extra data; a row that then states "
-    "none has no rank."
+    "stated, of the same resolution."
 )
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
