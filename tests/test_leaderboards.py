@@ -148,6 +148,7 @@ def test_every_row_uses_known_splits_metrics_protocols_and_variants() -> None:
         assert entry.metric in board["metrics"], entry
         assert entry.protocol in words["protocols"], entry
         assert set(entry.variant.split()) <= set(words["variants"]), entry
+        assert set(entry.extra_labels.split()) <= set(words["extra_labels"]), entry
 
 
 def test_no_two_rows_alike_hold_different_values_unless_marked_as_conflicting() -> None:
@@ -161,6 +162,24 @@ def test_a_row_marked_as_conflicting_has_a_counterpart() -> None:
     marked = {id(entry) for entry in ROWS if entry.conflicting}
     pairs = {id(e) for one, two in alike(ROWS) if one.printed != two.printed for e in (one, two)}
     assert marked <= pairs
+
+
+def test_labelled_data_that_a_source_states_is_marked() -> None:
+    stated = {"Objects365": "boxes", "COCO-Stuff": "masks", "+VG": "vg-questions"}
+    stated |= {"VGQA": "vg-questions", "ft22k": "imagenet-21k", "ft21k": "imagenet-21k"}
+    stated |= {"IN-21K": "imagenet-21k", "private image-tag": "private-labels"}
+    stated |= {"ImageNet-22K-ext-70M (private)": "private-labels", "from COCO-ft": "coco-pairs"}
+    for entry in ROWS:
+        for text, label in stated.items():
+            if text in f"{entry.extra_data} {entry.setting}":
+                assert label in entry.extra_labels.split(), entry
+
+
+def test_one_result_printed_twice_states_the_same_extra_labels() -> None:
+    known: dict[tuple[str | int | None, ...], str] = {}
+    for entry in ROWS:
+        key = (entry.board, entry.metric, entry.split, entry.model, entry.printed, entry.variant)
+        assert known.setdefault((*key, entry.protocol), entry.extra_labels) == entry.extra_labels
 
 
 def test_every_board_file_is_listed_and_every_listed_board_has_a_file() -> None:
@@ -249,7 +268,8 @@ def alike(rows: list[Entry]) -> Iterator[tuple[Entry, Entry]]:
     for entry in rows:
         model = same.get(entry.model, entry.model)
         where = (entry.board, entry.metric, entry.split, model)
-        groups.setdefault((*where, entry.protocol, entry.variant, entry.kind), []).append(entry)
+        how = (entry.protocol, entry.variant, entry.extra_labels, entry.kind)
+        groups.setdefault((*where, *how), []).append(entry)
     for group in groups.values():
         for first, second in combinations(group, 2):
             if None in (first.resolution, second.resolution) or (

@@ -142,8 +142,46 @@ def test_rows_of_unlike_resolution_are_never_ranked_together() -> None:
     eight = filled("beit3/8")
     scale = "ADE20K val mIoU, multi-scale"
     assert cell(eight, "SeMask", scale).rank == 1  # of the two at 640
-    assert cell(eight, "FD-SwinV2-G", scale).rank == 2  # of those at 896
-    assert cell(eight, "Mask DINO", scale).rank == 0  # 60.8 at a size that is not stated
+    assert cell(eight, "FD-SwinV2-G", scale).rank == 1  # of the two at 896 with private labels
+    seven = filled("beit3/7")
+    assert cell(seven, "BEiT-3", "COCO test-dev box AP").rank == 0  # 1280; DINO at 2000 pixels
+    assert cell(seven, "Soft Teacher", "COCO test-dev mask AP").rank == 0  # size not stated
+
+
+UNLIKE_LABELS = [
+    # table, column, two rows that differ in extra labelled data, and what the better one has more
+    ("beit3/4", "VQAv2 test-std", "SimVLM", "BLIP"),  # Visual Genome questions
+    ("beit3/7", "COCO test-dev box AP", "DyHead", "DINO"),  # boxes of Objects365
+    ("beit3/8", "ADE20K val mIoU, multi-scale", "BEiT-3", "FD-SwinV2-G"),  # private labels
+    ("beit3/9", "ImageNet-1K val top-1", "CoAtNet-7", "MViTv2"),  # private labels
+    ("blip/8", "VQAv2 test-dev", "SimVLM-base", "BLIP ViT-B 14M"),  # Visual Genome questions
+    ("vlmo/understanding", "VQAv2 test-dev", "ALBEF 14M", "VLMo-Base"),
+]
+LIKE_LABELS = [
+    ("beit3/5", "COCO image→text R@1", "Florence", "BEiT-3"),  # only the web pairs differ
+    ("beit3/6", "Flickr30K image→text R@1", "CoCa", "BEiT-3"),
+    ("beit3/8", "ADE20K val mIoU, multi-scale", "ViT-Adapter", "BEiT-3"),  # both COCO-Stuff
+    ("beit3/9", "ImageNet-1K val top-1", "FD-CLIP", "BEiT-3"),  # both ImageNet-21K
+]
+
+
+@pytest.mark.parametrize(("name", "column", "one", "other"), UNLIKE_LABELS)
+def test_rows_of_unlike_extra_labels_are_never_ranked_together(
+    name: str, column: str, one: str, other: str
+) -> None:
+    printed = filled(name)
+    first, second = cell(printed, one, column), cell(printed, other, column)
+    assert first.alike[:2] == second.alike[:2]  # protocol and variant are the same
+    assert first.alike != second.alike
+    assert not {first.rank, second.rank} == {1, 2}
+
+
+@pytest.mark.parametrize(("name", "column", "second", "best"), LIKE_LABELS)
+def test_rows_of_unlike_pretraining_data_are_ranked_together(
+    name: str, column: str, second: str, best: str
+) -> None:
+    printed = filled(name)
+    assert (cell(printed, best, column).rank, cell(printed, second, column).rank) == (1, 2)
 
 
 def test_a_run_is_a_row_with_its_verdict() -> None:

@@ -32,6 +32,7 @@ class Entry:
     split: str
     protocol: str
     variant: str
+    extra_labels: str
     resolution: int | None
     kind: Kind
     params: str
@@ -82,7 +83,7 @@ def read_board(name: str) -> tuple[Entry, ...]:
 
 @cache
 def vocabulary() -> Mapping[str, Any]:
-    """Return boards.toml: the known boards, metrics, protocols, variants and double names."""
+    """Return boards.toml: the known boards, metrics, protocols, variants, extra labels, double names."""
     return MappingProxyType(tomllib.loads((files(FOLDER) / VOCABULARY).read_text("utf-8")))
 
 

@@ -24,7 +24,10 @@ MOST_GAPS = 4  # more rings crowd their ticks at column width
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """One axis: the board's metric, split and protocol that it shows; `ticks` are Figure 1's."""
+    """One axis: the board's metric, split and protocol that it shows; `ticks` are Figure 1's.
+
+    A row with the extra labels of `without` is not of the axis.
+    """
 
     name: str
     title: str
@@ -34,6 +37,7 @@ class Axis:
     split: str
     protocol: str
     variant: str
+    without: str = ""
     ticks: tuple[float, ...] = ()
     previous_sota: str = ""
 
@@ -211,6 +215,7 @@ def _on(axis: Axis) -> list[Entry]:
         for entry in read_board(axis.board)
         if (entry.metric, entry.split) == (axis.metric, axis.split)
         and (entry.protocol, entry.variant) == (axis.protocol, axis.variant)
+        and not (axis.without and axis.without in entry.extra_labels.split())
         and not entry.role
     ]
 

@@ -20,8 +20,8 @@ TRANSFERRED = ("transfer", "fine-tuned")
 class Cell:
     """One cell: what it prints, why it is empty or what its verdict is, and its rank.
 
-    `source` is where a published value stands. `alike` holds protocol and variant: only cells of
-    equal `alike` and resolution are ranked together. Rank 1 is the best, 2 the second, 0 any other.
+    `source` is where a published value stands. `alike` holds protocol, variant and extra
+    labels: only cells of equal `alike` and resolution are ranked together. Rank 1 is the best, 2 the second, 0 any other.
     """
 
     text: str = ""
@@ -102,7 +102,7 @@ def _published_line(asked: Definition, row: Row) -> Line:
         text = f"{entry.printed} ({entry.model})" if is_named else entry.printed
         note = "other sources print another value" if entry.conflicting else ""
         note = "measured by others than the authors" if entry.kind == "re-run" else note
-        alike = (entry.protocol, entry.variant)
+        alike = (entry.protocol, entry.variant, entry.extra_labels)
         cells.append(Cell(text, note, entry.value, alike, entry.resolution, entry.source))
     there = [entry for entry in entries if entry is not None]
     facts = tuple(_fact(there, name) for name in asked.facts)
@@ -121,6 +121,7 @@ def _entry(asked: Definition, row: Row, column: Column) -> Entry | None:
         and entry.role == row.role
         and (not protocol or entry.protocol == protocol)
         and (variant is None or entry.variant == variant)
+        and column.extra_labels in (None, entry.extra_labels)
         and (not asked.source or entry.source == asked.source)
     ]
     return min(found, key=lambda entry: entry.kind != "published", default=None)
@@ -179,7 +180,9 @@ def _measured_cell(score: Score, conditions: Conditions, column: Column) -> Cell
     is_whole = conditions.limit is None and not conditions.skipped
     if conditions.data == TINY_WORLD or not is_whole:
         return Cell(text, note)
-    alike = (column.protocol or "fine-tuned", column.variant or "")
+    # A released checkpoint has seen what its published row says; a run here, the training set.
+    labels = result.expected.extra_labels if result.expected else ""
+    alike = (column.protocol or "fine-tuned", column.variant or "", labels)
     return Cell(text, note, score.value, alike, conditions.resolution)
 
 

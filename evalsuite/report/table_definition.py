@@ -14,7 +14,7 @@ NO_VALUE = "no value on the boards"
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """What a column takes from which board; an empty protocol or None variant takes any."""
+    """What a column takes from which board; an empty protocol or a None takes any."""
 
     title: str
     board: str
@@ -23,6 +23,7 @@ class Column:
     group: str = ""
     protocol: str = ""
     variant: str | None = None
+    extra_labels: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
