@@ -1,9 +1,8 @@
-"""Files of captioning benchmarks: Karpathy's splits, COCO's caption files, caption results."""
+"""Files of captioning benchmarks: COCO's caption files and caption results."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -13,31 +12,6 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_text
 
 RESULTS_FORMAT = 'caption results, a list of {"image_id": 139, "caption": "a man ..."}'
-
-File = TypeVar("File", bound=msgspec.Struct)
-
-
-class Sentence(msgspec.Struct, gc=False):
-    """A caption of Karpathy's file, as its writer typed it."""
-
-    raw: str
-    sentid: int
-
-
-class KarpathyImage(msgspec.Struct, gc=False):
-    """An image of Karpathy's file; `split` is train, restval, val or test."""
-
-    filename: str
-    split: str
-    sentences: list[Sentence]
-    filepath: str = ""
-    cocoid: int = -1
-
-
-class KarpathyFile(msgspec.Struct, gc=False):
-    """`dataset_coco.json`."""
-
-    images: list[KarpathyImage]
 
 
 class CocoImage(msgspec.Struct, gc=False):
@@ -74,20 +48,6 @@ class Result(msgspec.Struct, gc=False):
 
     image_id: int
     caption: str
-
-
-def read_karpathy(path: Path, source: str) -> list[KarpathyImage]:
-    """Return the images of Karpathy's file.
-
-    Raises:
-        UserError: the file is missing or not of that format.
-    """
-    content = read_bytes(path, "Karpathy's splits", source)
-    try:
-        return msgspec.json.decode(content, type=KarpathyFile).images
-    except msgspec.MsgspecError:
-        records = parsed_list(path, content, "images", "Karpathy's dataset_coco.json")
-        return converted(path, records, KarpathyImage)
 
 
 def read_coco_captions(path: Path, what: str, source: str) -> CocoFile:

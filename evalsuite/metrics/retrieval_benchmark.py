@@ -1,13 +1,14 @@
 """What the retrieval benchmarks share: each brings its card and its way to read its files."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from evalsuite.benchmark import Card, Predictions, Sample, SampleId, Shown
+from evalsuite.data.karpathy import CaptionedImage
 from evalsuite.metrics.retrieval import (
     FOLD_IMAGES,
     chance_recall,
@@ -27,14 +28,6 @@ from evalsuite.metrics.retrieval_results import (
 from evalsuite.metrics.retrieval_shown import showing
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
-
-
-class CaptionedImage(NamedTuple):
-    """An image with its texts: `path` relative to the data folder, texts with their ids."""
-
-    id: int
-    path: str
-    texts: Sequence[tuple[int, str]]
 
 
 @dataclass(kw_only=True)

@@ -1,11 +1,6 @@
 """nocaps for fine-tuning and predicting: captions learnt from COCO, of things it does not have."""
 
-from pathlib import Path
-
-from evalsuite.data.text import Tokenizer
-from evalsuite.heads.captioning import Captioner, CaptioningRecipe
-from evalsuite.records.errors import UserError
-from evalsuite.records.recipe import Recipe
+from evalsuite.heads.captioning import CaptioningRecipe, CaptioningTask
 
 from .benchmark import BENCHMARK
 
@@ -52,23 +47,4 @@ RECIPES = {
     ),
 }
 
-
-class NocapsTask:
-    """An image in, one sentence out, word by word."""
-
-    benchmark = BENCHMARK
-    final_norm = True  # unilm beit3/modeling_finetune.py: the captioning model has one
-
-    def recipe(self, backbone: str) -> CaptioningRecipe:
-        """Return the recipe for a backbone."""
-        if backbone not in RECIPES:
-            raise UserError(f"nocaps has no recipe for {backbone}; it has {', '.join(RECIPES)}")
-        return RECIPES[backbone]
-
-    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> Captioner:
-        """Return the task ready to work on a data folder."""
-        assert isinstance(recipe, CaptioningRecipe)
-        return Captioner(data, recipe, tokenizer)
-
-
-TASK = NocapsTask()
+TASK = CaptioningTask(BENCHMARK, RECIPES)

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from evalsuite.benchmark import Card, OfficialFile, Split
-from evalsuite.data.captions import read_karpathy
-from evalsuite.metrics.retrieval_benchmark import CaptionedImage, RetrievalBenchmark
+from evalsuite.data.karpathy import DOWNLOAD, CaptionedImage, read_karpathy
+from evalsuite.metrics.retrieval_benchmark import RetrievalBenchmark
 from evalsuite.records.errors import UserError
 
 SOURCE = "karpathy/dataset_flickr30k.json"
-DOWNLOAD = "https://cs.stanford.edu/people/karpathy/deepimagesent/"
 IMAGES = "flickr30k-images"
 HOMEPAGE = "https://shannon.cs.illinois.edu/DenotationGraph/"
 # Captions: five for each of 29,000, 1,014 and 1,000 images (arXiv:1412.2306).
@@ -24,7 +23,7 @@ def captioned_images(data: Path, split: str) -> list[CaptionedImage]:
         UserError: the file is missing or malformed, or a file name is no number.
     """
     path = data / SOURCE
-    images = [one for one in read_karpathy(path, DOWNLOAD) if one.split == split]
+    images = [one for one in read_karpathy(path) if one.split == split]
     strange = [one.filename for one in images if not Path(one.filename).stem.isdigit()]
     if strange:
         raise UserError(
@@ -32,11 +31,7 @@ def captioned_images(data: Path, split: str) -> list[CaptionedImage]:
             f"({len(strange)} such image(s))"
         )
     return [
-        CaptionedImage(
-            int(Path(one.filename).stem),
-            f"{IMAGES}/{one.filename}",
-            [(sentence.sentid, sentence.raw) for sentence in one.sentences],
-        )
+        CaptionedImage(int(Path(one.filename).stem), f"{IMAGES}/{one.filename}", one.texts())
         for one in images
     ]
 

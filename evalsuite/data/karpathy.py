@@ -1,0 +1,115 @@
+"""Karpathy's splits of COCO and Flickr30K, which captioning and retrieval share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from evalsuite.benchmark import OfficialFile, Split
+from evalsuite.data.official_json import converted, parsed_list, read_bytes, refuse_repeated
+from evalsuite.records.errors import UserError
+
+DOWNLOAD = "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"
+COCO_PATH = "karpathy/dataset_coco.json"
+COCO_SOURCE = "https://cocodataset.org/#download"
+# Karpathy's names; BEiT-3 fine-tunes on both of train (unilm beit3/datasets.py @768a3c8).
+COCO_PARTS = {"train": ("train", "restval"), "val": ("val",), "test": ("test",)}
+# Counted in the file: 113,287, 5,000 and 5,000 images, 566,747, 25,010 and 25,010 sentences.
+NUM_COCO_SENTENCES = {"train": 566_747, "val": 25_010, "test": 25_010}
+NUM_COCO_IMAGES = {"train2014": 82_783, "val2014": 40_504}  # cocodataset.org
+COCO_FOLDERS = {"train": ("train2014", "val2014"), "val": ("val2014",), "test": ("val2014",)}
+
+
+class CaptionedImage(NamedTuple):
+    """An image with its texts: `path` relative to the data folder, texts with their ids.
+
+    `domain` stands in nocaps only.
+    """
+
+    id: int
+    path: str
+    texts: Sequence[tuple[int, str]]
+    domain: str = ""
+
+
+class Sentence(msgspec.Struct, gc=False):
+    """A caption of Karpathy's file, as its writer typed it."""
+
+    raw: str
+    sentid: int
+
+
+class KarpathyImage(msgspec.Struct, gc=False):
+    """An image of Karpathy's file; `split` is train, restval, val or test."""
+
+    filename: str
+    split: str
+    sentences: list[Sentence]
+    filepath: str = ""
+    cocoid: int = -1
+
+    def texts(self) -> list[tuple[int, str]]:
+        """Return the captions with their ids."""
+        return [(sentence.sentid, sentence.raw) for sentence in self.sentences]
+
+
+class KarpathyFile(msgspec.Struct, gc=False):
+    """`dataset_coco.json` or `dataset_flickr30k.json`."""
+
+    images: list[KarpathyImage]
+
+
+def read_karpathy(path: Path) -> list[KarpathyImage]:
+    """Return the images of a file of Karpathy's.
+
+    Raises:
+        UserError: the file is missing or not of that format.
+    """
+    content = read_bytes(path, "Karpathy's splits", DOWNLOAD)
+    try:
+        return msgspec.json.decode(content, type=KarpathyFile).images
+    except msgspec.MsgspecError:
+        return converted(path, parsed_list(path, content, "images", path.name), KarpathyImage)
+
+
+def coco_images(data: Path, split: str) -> list[CaptionedImage]:
+    """Return COCO's images of train (with restval), val or test; an id is COCO's.
+
+    Raises:
+        UserError: the file is missing or malformed, or an image has no COCO id or no sentence, or
+            stands there twice.
+    """
+    path = data / COCO_PATH
+    images = [image for image in read_karpathy(path) if image.split in COCO_PARTS[split]]
+    bad = [image.filename for image in images if image.cocoid < 0 or not image.sentences]
+    if bad:
+        raise UserError(
+            f"{path}: {bad[0]} has no cocoid or no sentence ({len(bad)} such); "
+            "is it COCO's file, not Flickr's?"
+        )
+    refuse_repeated(path, (image.cocoid for image in images), "image")
+    return [
+        CaptionedImage(image.cocoid, f"coco/{image.filepath}/{image.filename}", image.texts())
+        for image in images
+    ]
+
+
+def coco_split(name: str, num_samples: int) -> Split:
+    """Return train, val or test of COCO with the files that it needs."""
+    file = OfficialFile(
+        path=COCO_PATH,
+        what="Karpathy's splits of COCO with all captions, images",
+        source=DOWNLOAD,
+        records=sum(NUM_COCO_IMAGES.values()),
+    )
+    folders = [
+        OfficialFile(
+            path=f"coco/{folder}",
+            what=f"COCO images of {folder}",
+            source=COCO_SOURCE,
+            records=NUM_COCO_IMAGES[folder],
+        )
+        for folder in COCO_FOLDERS[name]
+    ]
+    return Split(num_samples=num_samples, files=(file, *folders))
