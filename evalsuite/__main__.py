@@ -8,7 +8,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -47,6 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # an error is one line, not a box
 )
 
+Stage = Literal["tokenizer", "masked", "itc", "health"]
 Task = Annotated[str, typer.Argument(help="A benchmark; `evalsuite tasks` lists them.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of the official files.")]
 Split = Annotated[str | None, typer.Option(help="Which split; the usual one where not given.")]
@@ -54,7 +55,12 @@ Backbone = Annotated[
     str | None, typer.Option(help=f"One of {', '.join(backbone_names())}; follows from --weights.")
 ]
 WeightsOption = Annotated[
-    str | None, typer.Option("--weights", help="A path, a URL, or a released file's name.")
+    str | None,
+    typer.Option(
+        "--weights",
+        help="A path, a URL, the name of a shipped or released file, or scratch; the recipe's "
+        "where not given.",
+    ),
 ]
 Runs = Annotated[Path, typer.Option(help="Folder of all run folders.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Keep the first N samples.")]
@@ -235,6 +241,50 @@ def finetune(
         )
     )
     print(run.weights)
+
+
+@app.command()
+def pretrain(
+    stage: Annotated[
+        Stage, typer.Option(help="tokenizer, masked or itc, in this order; health looks.")
+    ] = "masked",
+    backbone: Backbone = None,
+    weights: WeightsOption = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Visual tokenizer of the masked stage: a weights file.")
+    ] = None,
+    data: Data = None,
+    runs: Runs = Path("runs"),
+    limit: Limit = None,
+    device: Device = None,
+    settings: Settings = None,
+    seed: Seed = 0,
+    skip_bad: SkipBad = 0,
+    track: Track = None,
+) -> None:
+    """Pretrain on image-text pairs, one stage at a time; print the weights' path.
+
+    Without --data the full tiny world is drawn into data/tinyworld-full. The same command goes on
+    where an interrupted one stopped.
+    """
+    from evalsuite.pretraining.run import PretrainRequest
+    from evalsuite.pretraining.run import pretrain as run_it
+
+    request = PretrainRequest(
+        stage=stage,
+        backbone=backbone,
+        weights=weights,
+        tokenizer=tokenizer,
+        data=data,
+        runs=runs,
+        limit=limit,
+        device=device,
+        settings=tuple(settings or ()),
+        seed=seed,
+        skip_bad=skip_bad,
+        track=track,
+    )
+    print(run_it(request).weights)
 
 
 @app.command()

@@ -3,10 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from accelerate import Accelerator
-from torch import Tensor, device
+from torch import device
 
 from evalsuite.backbones.beit3 import Beit3, beit3
 from evalsuite.backbones.checkpoint import read_checkpoint
@@ -15,30 +14,38 @@ from evalsuite.backbones.convert import recognise
 from evalsuite.backbones.fetch import local_file
 from evalsuite.backbones.loading import KeyReport, load_weights
 from evalsuite.benchmark import Benchmark
-from evalsuite.catalog import backbone_names, check_known, task_named
+from evalsuite.catalog import backbone_names, task_named
 from evalsuite.data.index import SampleIndex, open_index
 from evalsuite.data.text import Tokenizer
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import say
 from evalsuite.engine.session import accelerator_for, share_cores
 from evalsuite.records.errors import UserError
-from evalsuite.records.files import file_sha256
 from evalsuite.records.recipe import Recipe
+from evalsuite.starting_weights import (
+    TINY_BACKBONE,
+    Weights,
+    backbone_of,
+    check_zero_shot,
+    holds_head,
+    recipe_of_weights,
+    weights_named,
+)
 from evalsuite.task import OpenTask, Task
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 from evalsuite.tinyworld.write import write_world
 
 TINY_WORLD = Path("data/tinyworld")
-TINY_BACKBONE = "beit3_tiny"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What a person asks for; None stands for the usual choice.
 
-    Without `data` the tiny world is drawn, without `weights` the backbone starts from scratch, and
-    `backbone` follows from the weights. `limit` keeps the first samples of the training set and of
-    the split. `skip_bad` is how many unreadable images are put up with. `zero_shot` never trains.
+    Without `data` the tiny world is drawn, without `weights` the backbone starts from those of the
+    recipe ("scratch": from none), and `backbone` follows from the weights. `limit` keeps the first
+    samples of the training set and of the split. `skip_bad` is how many unreadable images are put
+    up with. `zero_shot` never trains.
     """
 
     task: str
@@ -55,14 +62,6 @@ class Request:
     track: str | None = None
     new_head: bool = False
     zero_shot: bool = False
-
-
-class Weights(NamedTuple):
-    """The starting weights: where they come from, and what the file holds."""
-
-    origin: str
-    sha256: str | None
-    state: Mapping[str, Tensor] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,22 +90,25 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
         UserError: anything that the person can mend.
     """
     task = task_named(request.task)
-    weights = _weights(request)
-    name = _backbone_name(request, weights)
+    given = None if request.weights is None else weights_named(request.weights, request.seed)
+    name = backbone_of(request.backbone, given)
     check_capabilities(
         task.benchmark, name, {known: Beit3.capabilities for known in backbone_names()}
     )
     recipe = _recipe(task.recipe(name), request.settings)
+    weights = given or weights_named(recipe.weights, request.seed, is_usual=True)
     accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
     data = _data(request, accelerator)
     open_task = task.open(data, recipe, _tokenizer(name, data, task.benchmark))
     train_split = recipe.train_split or task.benchmark.card.train_split
-    holds_head = weights.state is not None and _holds_head(weights.state, open_task, name, task)
+    can_serve = _can_serve(weights, open_task, name, task)
     if request.zero_shot:
-        _check_zero_shot(request, weights, holds_head)
-    trains = always_trains or not holds_head or request.new_head
+        check_zero_shot(request.task, weights, can_serve, request.new_head)
+    # The usual weights are there to be fine-tuned; those that a person names serve as they are.
+    serves = can_serve and (request.zero_shot or not weights.is_usual)
+    trains = always_trains or not serves or request.new_head
     if not trains:
-        recipe = _recipe_of_weights(recipe, weights, request.settings)
+        recipe = recipe_of_weights(recipe, weights, request.settings)
         open_task = task.open(data, recipe, _tokenizer(name, data, task.benchmark))
     backbone = _backbone(name, recipe, task.final_norm, request.seed)
     head = open_task.head(backbone, seed=request.seed)
@@ -170,27 +172,6 @@ def _recipe(published: Recipe, settings: tuple[str, ...]) -> Recipe:
     return replace(recipe, lr=lr)
 
 
-def _weights(request: Request) -> Weights:
-    """Return the starting weights, downloaded where they are named and not here."""
-    if request.weights is None:
-        return Weights(f"from scratch, seed {request.seed}", None, None)
-    path = local_file(request.weights)
-    return Weights(str(path), file_sha256(path), read_checkpoint(path))
-
-
-def _backbone_name(request: Request, weights: Weights) -> str:
-    """Return the backbone that is asked for, or the one whose weights are given."""
-    if request.backbone is not None:
-        check_known("backbone", request.backbone, backbone_names())
-        return request.backbone
-    if weights.state is None:
-        return TINY_BACKBONE
-    found = recognise(weights.state, weights.origin).backbone
-    if found is None:
-        raise UserError(f"{weights.origin}: of no known size; name one with --backbone")
-    return found
-
-
 def _backbone(name: str, recipe: Recipe, final_norm: bool, seed: int | None) -> Backbone:
     """Return the named backbone as the recipe trains it."""
     return beit3(
@@ -203,43 +184,13 @@ def _backbone(name: str, recipe: Recipe, final_norm: bool, seed: int | None) -> 
     )
 
 
-def _holds_head(state: Mapping[str, Tensor], open_task: OpenTask, name: str, task: Task) -> bool:
-    """Return whether a file holds every weight of the task's head, and not just to start from.
-
-    Files of masked pretraining hold the word head that captioning goes on with.
-    """
-    if recognise(state).task == "pretrained":
+def _can_serve(weights: Weights, open_task: OpenTask, name: str, task: Task) -> bool:
+    """Return whether weights hold the task's head, made without memory to learn its keys."""
+    if weights.state is None:
         return False
     with device("meta"):
-        recipe = task.recipe(name)
-        head = open_task.head(_backbone(name, recipe, task.final_norm, None), seed=0)
-    return head.state_dict().keys() <= state.keys()
-
-
-def _check_zero_shot(request: Request, weights: Weights, holds_head: bool) -> None:
-    """Check that the weights can serve as they are.
-
-    Raises:
-        UserError: they hold no head for the task, or a new one is asked for.
-    """
-    if request.new_head:
-        raise UserError("--zero-shot fine-tunes nothing and --new-head does: give one of them")
-    if not holds_head:
-        raise UserError(
-            f"--zero-shot {request.task}: {weights.origin} holds no head for it; expected weights "
-            "of this task (for retrieval also those of contrastive tuning, as "
-            "beit3_base_itc_patch16_224.pth), or leave --zero-shot out to fine-tune"
-        )
-
-
-def _recipe_of_weights(recipe: Recipe, weights: Weights, settings: tuple[str, ...]) -> Recipe:
-    """Return the recipe at the resolution that the weights were fine-tuned at.
-
-    The released models are evaluated at their training resolution.
-    """
-    if weights.state is None or any(item.startswith("image_size=") for item in settings):
-        return recipe
-    return replace(recipe, image_size=recognise(weights.state, weights.origin).image_size)
+        backbone = _backbone(name, task.recipe(name), task.final_norm, None)
+        return holds_head(weights.state, open_task.head(backbone, seed=0))
 
 
 def check_capabilities(

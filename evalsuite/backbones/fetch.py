@@ -20,6 +20,7 @@ from evalsuite.records.errors import UserError
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60.0
+SHIPPED = Path(str(files("evalsuite"))) / "weights"
 ADDRESS_STARTS = ("http://", "https://")
 
 
@@ -57,8 +58,18 @@ def released_files() -> dict[str, Released]:
     }
 
 
+def shipped_files() -> dict[str, Path]:
+    """Return every file of weights that comes with this package, by name."""
+    return {path.name: path for path in sorted(SHIPPED.glob("*.safetensors"))}
+
+
+def is_shipped(path: Path) -> bool:
+    """Return whether a file is one of those that come with this package."""
+    return path.resolve().parent == SHIPPED.resolve()
+
+
 def local_file(given: str, *, console: Console | None = None) -> Path:
-    """Return the local path of a file given by path, address or released name.
+    """Return the local path of a file given by path, address, or shipped or released name.
 
     Addresses and released names are downloaded once into `$EVALSUITE_CACHE`, by default
     `~/.cache/evalsuite/weights`; an interrupted download continues where it stopped.
@@ -72,16 +83,20 @@ def local_file(given: str, *, console: Console | None = None) -> Path:
     path = Path(given).expanduser()
     if path.is_file():
         return path
-    released = released_files()
+    shipped, released = shipped_files(), released_files()
+    for name in (given, f"{given}.safetensors"):
+        if name in shipped:
+            return shipped[name]
     if given.startswith(ADDRESS_STARTS):
         address = given
     elif given in released or f"{given}.pth" in released:
         address = (released.get(given) or released[f"{given}.pth"]).url
     else:
-        near = difflib.get_close_matches(path.name, released, 3)
+        near = difflib.get_close_matches(path.name, [*shipped, *released], 3)
         guess = f"; did you mean {' or '.join(near)}?" if near else ""
         raise UserError(
-            f"{given}: no such file; expected a path, an address or a released file's name{guess}"
+            f"{given}: no such file; expected a path, an address or the name of a shipped or "
+            f"released file{guess}"
         )
     return _downloaded(address, console or Console(stderr=True))
 

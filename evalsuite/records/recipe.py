@@ -19,8 +19,9 @@ class Recipe:
     of all steps), to a tenth at each.
     `layer_decay` 1.0 means that every layer learns at `lr`; `head_lr_factor` multiplies the lr of
     parameters whose name starts with `head`. `blind` greys every image out, to learn what the text
-    alone gives away. `train_split` None is the benchmark's usual one. `source` says where the
-    settings come from.
+    alone gives away. `train_split` None is the benchmark's usual one. `weights` is the file that
+    fine-tuning starts from where nobody names another: a shipped or released name; None starts from
+    scratch. `source` says where the settings come from.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Recipe:
     max_text_tokens: int = 64
     blind: bool = False
     train_split: str | None = None
+    weights: str | None = None
 
     def with_settings(self, settings: Iterable[str]) -> Self:
         """Return the recipe with `key=value` settings applied.
@@ -64,8 +66,11 @@ class Recipe:
         return replace(self, **changed)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain JSON values."""
-        return asdict(self)
+        """Return the settings as plain JSON values, without `weights`.
+
+        A run says which file it started from, by its hash: a name here could be another's.
+        """
+        return {name: value for name, value in asdict(self).items() if name != "weights"}
 
 
 def _parse(key: str, text: str, current: Any, annotation: str) -> Any:
