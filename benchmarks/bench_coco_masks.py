@@ -1,45 +1,9 @@
 """COCO mask AP against pycocotools, from result files on disk to every precision and recall."""
 
-from functools import partial
+from coco_input import coco_bench
+from harness import main
 
-from coco_input import (
-    SIZE,
-    make_inputs,
-    official_scores,
-    our_scores,
-    our_scores_with_interval,
-    warm_official,
-    warm_ours,
-)
-from harness import Bench, Engine, Floor, main
-
-FILE = "masks.json"
-
-BENCH = Bench(
-    name="coco_masks",
-    title="COCO mask AP",
-    size=SIZE,
-    make_inputs=make_inputs,
-    engines={
-        "official": Engine(
-            warm=warm_official,
-            load=lambda folder: folder,
-            score=partial(official_scores, file=FILE, kind="mask"),
-        ),
-        "ours": Engine(
-            warm=warm_ours,
-            load=lambda folder: folder,
-            score=partial(our_scores, file=FILE, kind="mask"),
-        ),
-        "ours, with intervals": Engine(
-            warm=warm_ours,
-            load=lambda folder: folder,
-            score=partial(our_scores_with_interval, file=FILE),
-        ),
-    },
-    floors={"ours": Floor(12, 0.5), "ours, with intervals": Floor(None, None)},
-    inputs="coco",
-)
+BENCH = coco_bench("mask", speed=12)
 
 if __name__ == "__main__":
     main(BENCH)

@@ -4,11 +4,13 @@ import contextlib
 import io
 import json
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from evalsuite.tasks.detection.benchmark import BENCHMARK
+from harness import Bench, Engine, Floor
 from numpy.typing import NDArray
 from pycocotools import mask as official_mask
 from pycocotools.coco import COCO
@@ -18,8 +20,8 @@ from evalsuite.metrics.coco_ap import IOU_TYPE, Kind, ap_scores, evaluate
 from evalsuite.metrics.coco_results import RunLengths, detections_of, mask_areas
 
 TRUTH = "coco/annotations/instances_val2017.json"
+RESULTS = {"box": "boxes.json", "mask": "masks.json"}
 Json = dict[str, Any]
-SIZE = "5,000 images x 100 detections"
 
 NUM_IMAGES = 5000
 DETECTIONS_PER_IMAGE = 100
@@ -28,7 +30,29 @@ HEIGHT, WIDTH = 480, 640
 VERTICES = 24  # of a made outline: RLE strings of about 170 bytes, as of real masks
 
 
-def official_scores(folder: Path, file: str, kind: Kind) -> Json:
+def coco_bench(kind: Kind, *, speed: float) -> Bench:
+    """Return the benchmark of box or mask AP; `speed` is the floor of ours."""
+    file = RESULTS[kind]
+    scorers = {
+        "official": (_warm_official, partial(_official_scores, file=file, kind=kind)),
+        "ours": (_warm_ours, partial(_our_scores, file=file, kind=kind)),
+        "ours, with intervals": (_warm_ours, partial(_our_scores_with_interval, file=file)),
+    }
+    return Bench(
+        name=Path(f"coco_{file}").stem,
+        title=f"COCO {kind} AP",
+        size="5,000 images x 100 detections",
+        make_inputs=_make_inputs,
+        engines={
+            name: Engine(warm=warm, load=lambda folder: folder, score=score)
+            for name, (warm, score) in scorers.items()
+        },
+        floors={"ours": Floor(speed, 0.5), "ours, with intervals": Floor(None, None)},
+        inputs="coco",
+    )
+
+
+def _official_scores(folder: Path, file: str, kind: Kind) -> Json:
     """Return pycocotools' figures in percent, and a check sum of all precisions and recalls."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(folder / TRUTH))
@@ -40,7 +64,7 @@ def official_scores(folder: Path, file: str, kind: Kind) -> Json:
     return _comparable(figures, evaluation.eval["precision"], evaluation.eval["recall"])
 
 
-def our_scores(folder: Path, file: str, kind: Kind) -> Json:
+def _our_scores(folder: Path, file: str, kind: Kind) -> Json:
     """Return the same of ours."""
     truth = BENCHMARK.references(folder, "val")
     found = detections_of(BENCHMARK.read_predictions(folder / file))
@@ -49,19 +73,19 @@ def our_scores(folder: Path, file: str, kind: Kind) -> Json:
     return _comparable(figures, evaluated.precision, evaluated.recall)
 
 
-def our_scores_with_interval(folder: Path, file: str) -> Json:
+def _our_scores_with_interval(folder: Path, file: str) -> Json:
     """Return our figures, made with the intervals that the command line gives by default."""
     truth = BENCHMARK.references(folder, "val")
     scores = BENCHMARK.score(BENCHMARK.read_predictions(folder / file), truth)
     return {"figures": [score.value for score in scores]}
 
 
-def warm_ours() -> None:
+def _warm_ours() -> None:
     """Load our compiled code, on one mask."""
     mask_areas([RunLengths((1, 1), "01")])
 
 
-def warm_official() -> None:
+def _warm_official() -> None:
     """Do nothing: pycocotools has no code to load but its imports."""
 
 
@@ -72,7 +96,7 @@ def _comparable(
     return {"figures": figures, "entries": entries}
 
 
-def make_inputs(folder: Path, seed: int) -> None:
+def _make_inputs(folder: Path, seed: int) -> None:
     """Write instances_val2017.json, boxes.json and masks.json: made objects, jittered and noisy."""
     generator = np.random.default_rng(seed)
     images: list[Json] = []
@@ -101,9 +125,9 @@ def make_inputs(folder: Path, seed: int) -> None:
     ]
     truth_file = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "coco" / "annotations").mkdir(parents=True, exist_ok=True)
-    _write(folder / "coco" / "annotations" / "instances_val2017.json", truth_file)
-    _write(folder / "boxes.json", boxes)
-    _write(folder / "masks.json", masks)
+    _write(folder / TRUTH, truth_file)
+    _write(folder / RESULTS["box"], boxes)
+    _write(folder / RESULTS["mask"], masks)
 
 
 def _objects(generator: np.random.Generator, count: int) -> list[tuple[NDArray[np.float64], int]]:
