@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 VERBS = {
+    "PretrainRequest": "evalsuite.pretraining.run",
     "Request": "evalsuite.setting_up",
     "ScoreRequest": "evalsuite.scoring",
     "compare": "evalsuite.reporting",
@@ -14,6 +15,7 @@ VERBS = {
     "evaluate_all": "evalsuite.everything",
     "finetune": "evalsuite.evaluating",
     "load_backbone": "evalsuite.setting_up",
+    "pretrain": "evalsuite.pretraining.run",
     "radar": "evalsuite.report.radar",
     "reproduce": "evalsuite.reproducing",
     "score": "evalsuite.scoring",

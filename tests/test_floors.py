@@ -22,7 +22,7 @@ FLOORS = (
     {"starting_weights"},
     {"scoring", "setting_up", "printing", "tracking"},
     {"evaluating", "reporting"},
-    {"everything"},
+    {"everything", "pretraining"},
     {"reproducing"},
     {"", "__main__"},
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalsuite.data.text import UNKNOWN, Tokenizer
 
@@ -19,18 +20,31 @@ class MaskedText(NamedTuple):
 
 
 def hide_words(
-    ids: Sequence[int], rate: float, tokenizer: Tokenizer, generator: np.random.Generator
+    ids: Sequence[int],
+    rate: float,
+    tokenizer: Tokenizer,
+    generator: np.random.Generator,
+    *,
+    chances: NDArray[np.float64] | None = None,
 ) -> MaskedText:
     """Return a text `<s> ... </s>` with `rate` of its tokens hidden, one at least.
 
     `<s>` is never hidden, `</s>` may be. The rate counts `<s>`, and halves round up.
+
+    Args:
+        chances: how likely each token is drawn next, to scale; all alike by default.
 
     Source: unilm beit3/datasets.py CaptioningDataset @768a3c8.
     """
     count = max(1, min(int(len(ids) * rate + 0.5), len(ids) - 1))
     hidden = list(ids)
     is_hidden = [False] * len(ids)
-    for place in 1 + generator.permutation(len(ids) - 1)[:count]:
+    if chances is None:
+        places = generator.permutation(len(ids) - 1)[:count]
+    else:
+        shares = chances[1:] / chances[1:].sum()
+        places = generator.choice(len(ids) - 1, size=count, replace=False, p=shares)
+    for place in 1 + places:
         is_hidden[place] = True
         draw = generator.random()
         if draw < TO_MASK:

@@ -1,0 +1,1 @@
+"""Pretraining by masked data modelling: visual tokenizer, masked prediction, contrastive tuning."""

@@ -1,0 +1,203 @@
+"""Masked data modelling at work: images, texts and pairs with parts hidden and to be predicted.
+
+Axes: B samples, I images, T texts, L words, N patches, D width, V words or codes.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from numpy.random import Generator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from evalsuite.backbones.contract import Backbone
+from evalsuite.benchmark import Sample
+from evalsuite.data.images import ImageReader, eval_transform, sample_generator
+from evalsuite.data.masking import hide_words
+from evalsuite.data.text import Tokenizer
+from evalsuite.heads.pooled import initialise_linear
+from evalsuite.heads.text import padded
+from evalsuite.pretraining.codes import Codes
+from evalsuite.pretraining.masking import hide_blocks
+from evalsuite.pretraining.recipes import MaskedRecipe
+from evalsuite.pretraining.words import word_chances
+
+Batch = Mapping[str, Tensor]
+# The order of a batch: its first samples have images, its last ones texts, those between both.
+IMAGE, PAIR, TEXT = 0, 1, 2
+
+
+class MaskedHead(nn.Module):
+    """Logits of hidden words and hidden patches, under the names of the released files."""
+
+    def __init__(self, width: int, vocab_size: int, num_codes: int, *, seed: int = 0) -> None:
+        super().__init__()
+        self.mlm_head = nn.Linear(width, vocab_size)
+        self.mim_head = nn.Linear(width, num_codes)
+        initialise_linear(self, seed)
+
+
+class OpenMasked:
+    """Masked data modelling at work on one data folder.
+
+    Every sample draws by itself whether its image, its text or both are taken, so that a batch
+    mixes the streams whatever the number of processes.
+
+    Args:
+        codes: the tokenizer; frozen, and no part of what is trained.
+        side: patches per side of an image.
+    """
+
+    def __init__(
+        self, data: Path, recipe: MaskedRecipe, tokenizer: Tokenizer, codes: Codes, side: int
+    ) -> None:
+        self._recipe, self._tokenizer = recipe.checked(), tokenizer
+        self._read = ImageReader(data, eval_transform(recipe.image_size), None)
+        self._codes, self._side = codes, side
+        self._chances = word_chances(recipe.word_weights, tokenizer)
+
+    def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
+        """Return a new head."""
+        return MaskedHead(backbone.width, backbone.vocab_size, self._codes.num_codes, seed=seed)
+
+    def inputs(self, sample: Sample, generator: Generator | None) -> dict[str, Any]:
+        """Return the sample's stream, and its image or words or both, with what is hidden.
+
+        Evaluation hides the same in every call.
+        """
+        recipe = self._recipe
+        generator = generator or sample_generator(0, 0, sample.id)
+        stream = _stream(recipe, generator)
+        item: dict[str, Any] = {"stream": stream}
+        if stream != TEXT:
+            rate = recipe.image_mask if stream == IMAGE else recipe.pair_image_mask
+            item["image"] = self._read(sample.images[0], generator)
+            item["masked"] = torch.from_numpy(hide_blocks(self._side, rate, generator))
+        if stream != IMAGE:
+            rate = recipe.text_mask if stream == TEXT else recipe.pair_text_mask
+            item["words"] = self._tokenizer.encode(sample.text, recipe.max_text_tokens)
+            item |= self._hide(item["words"], rate, generator)
+        return item
+
+    def collate(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Return a batch in the order of the streams: images alone, pairs, texts alone.
+
+        `image` and `masked` hold the images of the first I samples, `text`, `words`, `hidden` and
+        `padding` the texts of the last T; they are left out where there are none.
+        """
+        items = sorted(items, key=lambda item: int(item["stream"]))
+        batch = {"stream": torch.tensor([item["stream"] for item in items])}
+        seen = [item for item in items if "image" in item]
+        read = [item for item in items if "words" in item]
+        if seen:
+            batch["image"] = torch.stack([item["image"] for item in seen])
+            batch["masked"] = torch.stack([item["masked"] for item in seen])
+        if read:
+            pad_id = self._tokenizer.pad_id
+            batch["words"], batch["padding"] = padded([item["words"] for item in read], pad_id)
+            batch["text"], _ = padded([item["text"] for item in read], pad_id)
+            batch["hidden"] = padded([item["hidden"] for item in read], 0)[0].bool()
+        return batch
+
+    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+        """Return each sample's loss, `[B]` in fp32, nats: see `MaskedRecipe`."""
+        assert isinstance(head, MaskedHead)
+        num_samples = len(batch["stream"])
+        found = _features(backbone, batch)
+        losses_B = torch.zeros(num_samples, device=batch["stream"].device)
+        if found.patches_IND is not None:
+            masked_IN = batch["masked"]
+            codes_IN = self._codes_of(batch["image"])
+            by_patch = F.cross_entropy(
+                head.mim_head(found.patches_IND[masked_IN]).float(),
+                codes_IN[masked_IN],
+                reduction="none",
+            )
+            losses_I = _mean_per_row(by_patch, masked_IN)
+            is_pair_I = batch["stream"][: len(losses_I)] == PAIR
+            losses_I = torch.where(is_pair_I, self._recipe.image_weight, 1.0) * losses_I
+            losses_B = losses_B + F.pad(losses_I, (0, num_samples - len(losses_I)))
+        if found.words_TLD is not None:
+            hidden_TL = batch["hidden"]
+            by_word = F.cross_entropy(
+                head.mlm_head(found.words_TLD[hidden_TL]).float(),
+                batch["words"][hidden_TL],
+                reduction="none",
+            )
+            losses_T = _mean_per_row(by_word, hidden_TL)
+            losses_B = losses_B + F.pad(losses_T, (num_samples - len(losses_T), 0))
+        return losses_B
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over the samples, so that it does not depend on how a batch is cut."""
+        return outputs.mean()
+
+    def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
+        """Return every sample's loss, in the order of the batch."""
+        return self.forward(backbone, head, batch).tolist()
+
+    def _hide(self, words: list[int], rate: float, generator: Generator) -> dict[str, Any]:
+        """Return what the model reads of a text, and which words it has to predict."""
+        if rate == 0:
+            return {"text": words, "hidden": [False] * len(words)}
+        chances = None if self._chances is None else self._chances[words]
+        text = hide_words(words, rate, self._tokenizer, generator, chances=chances)
+        return {"text": text.ids, "hidden": text.is_hidden}
+
+    @torch.no_grad()
+    def _codes_of(self, image_IHW: Tensor) -> Tensor:
+        """Return the codes `[I, N]` of clear images, in full precision."""
+        with torch.autocast(image_IHW.device.type, enabled=False):
+            codes_IN: Tensor = self._codes.to(image_IHW.device)(image_IHW.float())
+        return codes_IN
+
+
+class _Features(NamedTuple):
+    """Final features of patches and words; None where a batch has none."""
+
+    patches_IND: Tensor | None
+    words_TLD: Tensor | None
+
+
+def _stream(recipe: MaskedRecipe, generator: Generator) -> int:
+    """Return which of the three streams a sample belongs to this time."""
+    image, text, pair = recipe.shares
+    draw = generator.random() * (image + text + pair)
+    return IMAGE if draw < image else TEXT if draw < image + text else PAIR
+
+
+def _features(backbone: Backbone, batch: Batch) -> _Features:
+    """Return the features of all streams, each sent through the backbone by itself."""
+    num_images = len(batch["image"]) if "image" in batch else 0
+    num_texts = len(batch["text"]) if "text" in batch else 0
+    num_pairs = num_images + num_texts - len(batch["stream"])
+    alone = num_images - num_pairs
+    patches, words = [], []
+    if alone:
+        seen = backbone(batch["image"][:alone], masked_BN=batch["masked"][:alone])
+        patches.append(seen.tokens_BLD[:, 1:])
+    if num_pairs:
+        both = backbone(
+            batch["image"][alone:],
+            batch["text"][:num_pairs],
+            padding_BT=batch["padding"][:num_pairs],
+            masked_BN=batch["masked"][alone:],
+        )
+        patches.append(both.tokens_BLD[:, 1 : both.num_image_tokens])
+        words.append(both.tokens_BLD[:, both.num_image_tokens :])
+    if num_texts > num_pairs:
+        read = backbone(None, batch["text"][num_pairs:], padding_BT=batch["padding"][num_pairs:])
+        words.append(read.tokens_BLD)
+    return _Features(torch.cat(patches) if patches else None, torch.cat(words) if words else None)
+
+
+def _mean_per_row(losses_M: Tensor, chosen_RL: Tensor) -> Tensor:
+    """Return the mean of each row's losses, `[R]`; 0 for a row without any.
+
+    `losses_M` are those of the chosen places, row by row.
+    """
+    spread_RL = torch.zeros(chosen_RL.shape, device=losses_M.device)
+    spread_RL = spread_RL.masked_scatter(chosen_RL, losses_M)
+    return spread_RL.sum(dim=1) / chosen_RL.sum(dim=1).clamp(min=1)
