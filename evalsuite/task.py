@@ -1,9 +1,10 @@
 """The contract that a task fulfils: what fine-tuning and predicting need beside the benchmark.
 
-`tasks/<name>/task.py` holds one module-level `TASK`.
+`tasks/<name>/task.py` holds one module-level `TASK`, a `Task`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Benchmark, Sample
 from evalsuite.data.text import Tokenizer
+from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
 
 Inputs = Mapping[str, Any]
@@ -45,7 +47,11 @@ class OpenTask(Protocol):
         """Return the mean loss of the batch's samples, a scalar in fp32."""
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
-        """Return one JSON value a sample, as the journal keeps it."""
+        """Return one JSON value a sample, as the journal keeps it.
+
+        A value that won over others by its score comes as `Decided` (heads/deciding.py), so that
+        near-ties are counted.
+        """
 
 
 @runtime_checkable
@@ -67,11 +73,19 @@ class MeasuresSamples(Protocol):
         """Return the number of tokens that vary from sample to sample."""
 
 
-class Task(Protocol):
-    """What the engine asks of a task."""
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the engine asks of a task.
+
+    `recipes` are by backbone, all of one class. `final_norm` says whether the task's model has a
+    norm after the backbone's last layer. `open` returns the task ready to work on a data folder
+    with one of the recipes; it raises a UserError where official files are missing or malformed.
+    """
 
     benchmark: Benchmark
+    recipes: Mapping[str, Recipe]
     final_norm: bool
+    open: Callable[[Path, Any, Tokenizer], OpenTask]
 
     def recipe(self, backbone: str) -> Recipe:
         """Return the recipe for a backbone.
@@ -79,10 +93,9 @@ class Task(Protocol):
         Raises:
             UserError: the task has none for it.
         """
-
-    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> OpenTask:
-        """Return the task ready to work on a data folder.
-
-        Raises:
-            UserError: official files are missing or malformed.
-        """
+        if backbone not in self.recipes:
+            raise UserError(
+                f"{self.benchmark.card.name} has no recipe for {backbone}; "
+                f"it has {', '.join(self.recipes)}"
+            )
+        return self.recipes[backbone]

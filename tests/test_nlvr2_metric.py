@@ -57,6 +57,23 @@ def test_trap_f_golden_cases_are_scored_as_officially(case: dict[str, Any]) -> N
     assert values["accuracy/balanced"] == case["filtered"]
 
 
+def test_a_result_file_of_a_split_holds_all_its_examples(data: Path) -> None:
+    said = {line["identifier"]: "True" for line in LINES}
+    path = data / "results.csv"
+    BENCHMARK.write_predictions(said, path, data=data, split="dev")
+    assert BENCHMARK.read_predictions(path) == said
+    first = next(iter(said))
+    with pytest.raises(UserError, match=f"no prediction for {first} "):
+        BENCHMARK.write_predictions(
+            {name: label for name, label in said.items() if name != first},
+            path,
+            data=data,
+            split="dev",
+        )
+    with pytest.raises(UserError, match="prediction for dev-0, which is not among"):
+        BENCHMARK.write_predictions({**said, "dev-0": "True"}, path, data=data, split="dev")
+
+
 @pytest.mark.data
 @needs_real
 def test_the_real_development_split_is_scored_as_officially(tmp_path: Path) -> None:

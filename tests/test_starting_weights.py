@@ -48,7 +48,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     itc = {key: value for key, value in masked.items() if not key.startswith("mim_head")}
     save_checkpoint(folder / ITC, itc | RetrievalHead(96, seed=3).state_dict(), {})
     monkeypatch.setattr(fetch, "SHIPPED", folder)
-    recipes = task_named("retrieval_coco")._recipes
+    recipes = task_named("retrieval_coco").recipes
     usual = replace(recipes["beit3_tiny"], weights=ITC)
     monkeypatch.setitem(recipes, "beit3_tiny", usual)
     return folder

@@ -10,14 +10,13 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from evalsuite.backbones.contract import Backbone
-from evalsuite.benchmark import Benchmark, Sample
+from evalsuite.benchmark import Sample
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.masking import hide_words
 from evalsuite.data.text import Tokenizer
 from evalsuite.heads.generation import Rules, beam_search, greedy_search
 from evalsuite.heads.text import padded
 from evalsuite.heads.words import WordHead, without_worst, word_losses
-from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
 
 Batch = Mapping[str, Tensor]
@@ -44,30 +43,6 @@ class CaptioningRecipe(Recipe):
     greedy: bool = False
     augment: bool = True
     randaug: bool = True
-
-
-class CaptioningTask:
-    """An image in, one sentence out, word by word."""
-
-    final_norm = True  # unilm beit3/modeling_finetune.py: the captioning model has one
-
-    def __init__(self, benchmark: Benchmark, recipes: Mapping[str, CaptioningRecipe]) -> None:
-        self.benchmark = benchmark
-        self._recipes = recipes
-
-    def recipe(self, backbone: str) -> CaptioningRecipe:
-        """Return the recipe for a backbone."""
-        if backbone not in self._recipes:
-            raise UserError(
-                f"{self.benchmark.card.name} has no recipe for {backbone}; "
-                f"it has {', '.join(self._recipes)}"
-            )
-        return self._recipes[backbone]
-
-    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> "Captioner":
-        """Return the task ready to work on a data folder."""
-        assert isinstance(recipe, CaptioningRecipe)
-        return Captioner(data, recipe, tokenizer)
 
 
 class Captioner:

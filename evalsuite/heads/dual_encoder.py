@@ -14,14 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evalsuite.backbones.contract import Backbone
-from evalsuite.benchmark import Benchmark, Sample
+from evalsuite.benchmark import Sample
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.text import Tokenizer
 from evalsuite.heads.gathering import gathered
 from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.text import padded
 from evalsuite.metrics.retrieval_results import packed
-from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
 
 
@@ -30,30 +29,6 @@ class RetrievalRecipe(Recipe):
     """`augment` crops and mirrors the images."""
 
     augment: bool = True
-
-
-class RetrievalTask:
-    """Images found by texts and texts by images, in one collection."""
-
-    final_norm = True
-
-    def __init__(self, benchmark: Benchmark, recipes: Mapping[str, RetrievalRecipe]) -> None:
-        self.benchmark = benchmark
-        self._recipes = recipes
-
-    def recipe(self, backbone: str) -> RetrievalRecipe:
-        """Return the recipe for a backbone."""
-        if backbone not in self._recipes:
-            raise UserError(
-                f"{self.benchmark.card.name} has no recipe for {backbone}; "
-                f"it has {', '.join(self._recipes)}"
-            )
-        return self._recipes[backbone]
-
-    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> "DualEncoder":
-        """Return the task ready to work on a data folder."""
-        assert isinstance(recipe, RetrievalRecipe)
-        return DualEncoder(data, recipe, tokenizer)
 
 
 class DualEncoder:

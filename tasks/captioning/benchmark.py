@@ -1,19 +1,26 @@
 """COCO captioning for `evalsuite tasks`, `doctor` and `score`: official files in, scores out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from evalsuite.benchmark import Card, OfficialFile, Split
 from evalsuite.data.captions import read_coco_captions
-from evalsuite.data.karpathy import COCO_SOURCE, CaptionedImage, coco_images, coco_split
+from evalsuite.data.karpathy import (
+    COCO_SOURCE,
+    NUM_COCO_IMAGES,
+    CaptionedImage,
+    coco_images,
+    coco_split,
+)
 from evalsuite.metrics.caption_benchmark import CaptionBenchmark
 
 TEST_PATH = "coco/annotations/image_info_test2014.json"
 TEST_WHAT = "COCO test2014 images without captions"
 NUM_TEST_IMAGES = 40_775  # cocodataset.org
-SERVER = (
-    "COCO caption challenge, https://codalab.lisn.upsaclay.fr/competitions/7404; "
-    "it takes captions of val2014 and of test2014 together"
-)
+SERVER = "COCO caption challenge, https://codalab.lisn.upsaclay.fr/competitions/7404"
+# The server reads captions_val2014_<model>_results.json first and stops where it is missing:
+# https://github.com/cocodataset/cocodataset.github.io/issues/55
+ARCHIVE = ("val2014", "test2014")
 # Karpathy & Fei-Fei 2015, section 4: 5,000 images each for val and test. Training goes over the
 # sentences of train and restval (BEiT-3, BLIP).
 NUM_SAMPLES = {"train": 566_747, "val": 5_000, "test": 5_000}
@@ -25,6 +32,10 @@ def captioned_images(data: Path, split: str) -> list[CaptionedImage]:
     Raises:
         UserError: the file is missing or malformed.
     """
+    if split == "val2014":
+        # Three quarters of them are in Karpathy's training set: captioned for the server alone.
+        images = [one for one in coco_images(data, "every") if "/val2014/" in one.path]
+        return [one._replace(texts=()) for one in images]
     if split != "test2014":
         return coco_images(data, split)
     images = read_coco_captions(data / TEST_PATH, TEST_WHAT, COCO_SOURCE).images
@@ -43,8 +54,14 @@ TEST2014 = Split(
         ),
     ),
     server=SERVER,
-    # The server takes a file of this name in a zip archive: https://cocodataset.org/#upload
-    result_name="captions_test2014_{model}_results.json",
+    result_name="captions_test2014_{model}_results.json",  # https://cocodataset.org/#upload
+    archive=ARCHIVE,
+)
+VAL2014 = replace(
+    coco_split("val", NUM_COCO_IMAGES["val2014"]),
+    server=SERVER,
+    result_name="captions_val2014_{model}_results.json",
+    archive=ARCHIVE,
 )
 
 CARD = Card(
@@ -60,6 +77,7 @@ CARD = Card(
     hub_task="image-to-text",
     splits={
         **{name: coco_split(name, count) for name, count in NUM_SAMPLES.items()},
+        "val2014": VAL2014,
         "test2014": TEST2014,
     },
 )

@@ -41,6 +41,7 @@ def _split(name: str) -> Split:
         ),
         server=SERVER if name in HELD_BACK else None,
         result_name=RESULT_NAME if name in HELD_BACK else None,
+        archive=(name,) if name in HELD_BACK else (),
     )
 
 

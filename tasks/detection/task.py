@@ -14,14 +14,12 @@ from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Sample
 from evalsuite.data.images import read_image
 from evalsuite.data.instances import Size, fitted, framed_image, framed_instances, jittered
-from evalsuite.data.text import Tokenizer
 from evalsuite.heads.cascade import Truth
 from evalsuite.heads.detector import Detector
 from evalsuite.heads.instance_masks import pasted
 from evalsuite.heads.suppression import Found
 from evalsuite.records.errors import UserError
-from evalsuite.records.recipe import Recipe
-from evalsuite.task import Batch, Inputs
+from evalsuite.task import Batch, Inputs, Task
 
 from .benchmark import BENCHMARK
 from .card import annotations_path
@@ -31,24 +29,6 @@ from .views import Looking, View, find, mirrored
 # All files of COCO hold the same classes; the smallest is read first.
 SPLITS_WITH_CLASSES = ("val", "train", "test-dev")
 DECIMALS_OF_BOXES, DECIMALS_OF_SCORES = 2, 5  # a line of the journal stays small
-
-
-class DetectionTask:
-    """Objects of eighty classes, each with a box and a mask."""
-
-    benchmark = BENCHMARK
-    final_norm = False  # detectron2 modeling/backbone/vit.py: the plain backbone has none
-
-    def recipe(self, backbone: str) -> DetectionRecipe:
-        """Return the recipe for a backbone."""
-        if backbone not in RECIPES:
-            raise UserError(f"detection has no recipe for {backbone}; it has {', '.join(RECIPES)}")
-        return RECIPES[backbone]
-
-    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> "OpenDetection":
-        """Return the task ready to work on a data folder; the tokenizer is not used."""
-        assert isinstance(recipe, DetectionRecipe)
-        return OpenDetection(data, recipe)
 
 
 class OpenDetection:
@@ -190,4 +170,9 @@ def _categories(data: Path) -> list[int]:
     raise UserError(f"{path}: no such file, nor any other of COCO's; see `evalsuite doctor`")
 
 
-TASK = DetectionTask()
+TASK = Task(
+    benchmark=BENCHMARK,
+    recipes=RECIPES,
+    final_norm=False,  # detectron2 modeling/backbone/vit.py: the plain backbone has none
+    open=lambda data, recipe, _: OpenDetection(data, recipe),
+)

@@ -14,12 +14,12 @@ from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Sample
 from evalsuite.data.images import read_image
 from evalsuite.data.index import open_index
-from evalsuite.data.text import Tokenizer
+from evalsuite.heads.deciding import decided
 from evalsuite.heads.pooled import ImageClassHead
 from evalsuite.metrics.classification import TOP
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
-from evalsuite.task import Batch, Inputs
+from evalsuite.task import Batch, Inputs, Task
 
 from .augment import augmenting_transform, plain_transform
 from .benchmark import BENCHMARK
@@ -86,24 +86,6 @@ RECIPES = {
         cutmix=0.0,
     ),
 }
-
-
-class ImageNetTask:
-    """An image in, a class out."""
-
-    benchmark = BENCHMARK
-    final_norm = False  # unilm beit3/modeling_finetune.py: the ImageNet model has none
-
-    def recipe(self, backbone: str) -> ImageNetRecipe:
-        """Return the recipe for a backbone."""
-        if backbone not in RECIPES:
-            raise UserError(f"imagenet has no recipe for {backbone}; it has {', '.join(RECIPES)}")
-        return RECIPES[backbone]
-
-    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> "OpenImageNet":
-        """Return the task ready to work on a data folder."""
-        assert isinstance(recipe, ImageNetRecipe)
-        return OpenImageNet(data, recipe)
 
 
 class OpenImageNet:
@@ -198,7 +180,13 @@ class OpenImageNet:
         """Return the wnids of the five likeliest classes of each image, best first."""
         logits_BC = self.forward(backbone, head, batch)
         best = logits_BC.topk(min(TOP, len(self.wnids)), dim=-1).indices.tolist()
-        return [[self.wnids[label] for label in labels] for labels in best]
+        ranked = [[self.wnids[label] for label in labels] for labels in best]
+        return decided(ranked, logits_BC, num_ranked=TOP)
 
 
-TASK = ImageNetTask()
+TASK = Task(
+    benchmark=BENCHMARK,
+    recipes=RECIPES,
+    final_norm=False,  # unilm beit3/modeling_finetune.py: the ImageNet model has none
+    open=lambda data, recipe, _: OpenImageNet(data, recipe),
+)

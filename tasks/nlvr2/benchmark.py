@@ -83,13 +83,29 @@ class Nlvr2:
         """
         return cast(Predictions, read_results(path))
 
-    def write_predictions(self, predictions: Predictions, path: Path) -> None:
-        """Write the official CSV file of predictions.
+    def write_predictions(
+        self,
+        predictions: Predictions,
+        path: Path,
+        *,
+        data: Path | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Write the official CSV file; with `data` and `split`, one for exactly their examples.
 
         Raises:
-            UserError: a prediction is not True or False.
+            UserError: a prediction is not True or False, or the identifiers are not the split's.
         """
         _labels(predictions)
+        if data is not None and split is not None:
+            references = self.references(data, split)
+            missing = [name for name in references.identifiers if name not in predictions]
+            if missing:
+                raise UserError(
+                    f"no prediction for {missing[0]} ({len(missing)} of "
+                    f"{len(references.identifiers)} missing); the split is to be predicted whole"
+                )
+            _matched(predictions, references)
         write_text(path, "".join(f"{name},{label}\n" for name, label in predictions.items()))
 
     def score(

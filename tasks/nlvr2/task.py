@@ -14,11 +14,11 @@ from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Sample
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.text import Tokenizer
+from evalsuite.heads.deciding import decided
 from evalsuite.heads.pooled import Nlvr2Head
 from evalsuite.heads.text import padded
-from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
-from evalsuite.task import Batch, Inputs
+from evalsuite.task import Batch, Inputs, Task
 
 from .benchmark import BENCHMARK
 
@@ -80,24 +80,6 @@ RECIPES = {
 }
 
 
-class Nlvr2Task:
-    """Statements about two images, true or false."""
-
-    benchmark = BENCHMARK
-    final_norm = True
-
-    def recipe(self, backbone: str) -> Nlvr2Recipe:
-        """Return the recipe for a backbone."""
-        if backbone not in RECIPES:
-            raise UserError(f"nlvr2 has no recipe for {backbone}; it has {', '.join(RECIPES)}")
-        return RECIPES[backbone]
-
-    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> "OpenNlvr2":
-        """Return the task ready to work on a data folder."""
-        assert isinstance(recipe, Nlvr2Recipe)
-        return OpenNlvr2(data, recipe, tokenizer)
-
-
 class OpenNlvr2:
     """NLVR2 at work on one data folder."""
 
@@ -148,7 +130,13 @@ class OpenNlvr2:
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return "True" or "False" for each statement."""
-        return [LABELS[i] for i in self.forward(backbone, head, batch).argmax(dim=-1).tolist()]
+        logits_BC = self.forward(backbone, head, batch)
+        return decided([LABELS[i] for i in logits_BC.argmax(dim=-1).tolist()], logits_BC)
 
 
-TASK = Nlvr2Task()
+TASK = Task(
+    benchmark=BENCHMARK,
+    recipes=RECIPES,
+    final_norm=True,
+    open=OpenNlvr2,
+)

@@ -1,6 +1,7 @@
 """nocaps for fine-tuning and predicting: captions learnt from COCO, of things it does not have."""
 
-from evalsuite.heads.captioning import CaptioningRecipe, CaptioningTask
+from evalsuite.heads.captioning import Captioner, CaptioningRecipe
+from evalsuite.task import Task
 
 from .benchmark import BENCHMARK
 
@@ -47,4 +48,9 @@ RECIPES = {
     ),
 }
 
-TASK = CaptioningTask(BENCHMARK, RECIPES)
+TASK = Task(
+    benchmark=BENCHMARK,
+    recipes=RECIPES,
+    final_norm=True,  # unilm beit3/modeling_finetune.py: the captioning model has one
+    open=Captioner,
+)

@@ -1,6 +1,7 @@
 """COCO retrieval for fine-tuning and predicting: see heads/dual_encoder.py."""
 
-from evalsuite.heads.dual_encoder import RetrievalRecipe, RetrievalTask
+from evalsuite.heads.dual_encoder import DualEncoder, RetrievalRecipe
+from evalsuite.task import Task
 
 from .benchmark import BENCHMARK
 
@@ -52,4 +53,9 @@ RECIPES = {
     ),
 }
 
-TASK = RetrievalTask(BENCHMARK, RECIPES)
+TASK = Task(
+    benchmark=BENCHMARK,
+    recipes=RECIPES,
+    final_norm=True,
+    open=DualEncoder,
+)

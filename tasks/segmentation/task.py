@@ -12,13 +12,11 @@ from torch.nn import functional as F
 from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Sample
 from evalsuite.data.images import read_image
-from evalsuite.data.text import Tokenizer
 from evalsuite.heads.mask2former import Mask2Former
 from evalsuite.heads.upernet import UperNet
 from evalsuite.metrics.miou import confusion_counts
 from evalsuite.records.errors import UserError
-from evalsuite.records.recipe import Recipe
-from evalsuite.task import Batch, Inputs
+from evalsuite.task import Batch, Inputs, Task
 
 from .augment import IGNORED, augmented, normalised, pixels_of, resized_image, without_zero
 from .benchmark import BENCHMARK
@@ -29,38 +27,18 @@ from .recipes import RECIPES, SegmentationRecipe
 CHOICES = {"head": ("upernet", "mask2former"), "inference": ("slide", "whole")}
 
 
-class SegmentationTask:
-    """A class for every pixel."""
-
-    benchmark = BENCHMARK
-    # unilm beit/semantic_segmentation/backbone/beit.py: maps are taken before any norm.
-    final_norm = False
-
-    def recipe(self, backbone: str) -> SegmentationRecipe:
-        """Return the recipe for a backbone."""
-        if backbone not in RECIPES:
-            there = ", ".join(RECIPES)
-            raise UserError(f"segmentation has no recipe for {backbone}; it has {there}")
-        return RECIPES[backbone]
-
-    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> "OpenSegmentation":
-        """Return the task ready to work on a data folder.
-
-        Raises:
-            UserError: the table of classes is missing, or a setting is none of its choices.
-        """
-        assert isinstance(recipe, SegmentationRecipe)
-        for name, choices in CHOICES.items():
-            if getattr(recipe, name) not in choices:
-                found = getattr(recipe, name)
-                raise UserError(f"--set {name}={found}: expected {' or '.join(choices)}")
-        return OpenSegmentation(data, recipe)
-
-
 class OpenSegmentation:
-    """ADE20K at work on one data folder, with the classes that its table names."""
+    """ADE20K at work on one data folder, with the classes that its table names.
+
+    Raises:
+        UserError: the table is missing, or a setting is none of its choices.
+    """
 
     def __init__(self, data: Path, recipe: SegmentationRecipe) -> None:
+        for name, choices in CHOICES.items():
+            found = getattr(recipe, name)
+            if found not in choices:
+                raise UserError(f"--set {name}={found}: expected {' or '.join(choices)}")
         self._data, self._recipe = data, recipe
         self._num_classes = len(read_classes(data).names)
         self._views = MULTI_SCALE if recipe.multi_scale else SINGLE_SCALE
@@ -188,4 +166,10 @@ def _stacked(images: Sequence[Tensor]) -> Tensor:
     )
 
 
-TASK = SegmentationTask()
+TASK = Task(
+    benchmark=BENCHMARK,
+    recipes=RECIPES,
+    # unilm beit/semantic_segmentation/backbone/beit.py: maps are taken before any norm.
+    final_norm=False,
+    open=lambda data, recipe, _: OpenSegmentation(data, recipe),
+)

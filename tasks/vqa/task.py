@@ -14,11 +14,11 @@ from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Sample
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.text import Tokenizer
+from evalsuite.heads.deciding import decided
 from evalsuite.heads.pooled import VqaHead
 from evalsuite.heads.text import padded
-from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
-from evalsuite.task import Batch, Inputs
+from evalsuite.task import Batch, Inputs, Task
 
 from .benchmark import BENCHMARK
 from .vocabulary import MIN_COUNT, answer_vocabulary, soft_target
@@ -81,24 +81,6 @@ RECIPES = {
 }
 
 
-class VqaTask:
-    """Open-ended questions answered by classifying into the frequent answers."""
-
-    benchmark = BENCHMARK
-    final_norm = False  # unilm beit3/modeling_finetune.py: the VQA model has none
-
-    def recipe(self, backbone: str) -> VqaRecipe:
-        """Return the recipe for a backbone."""
-        if backbone not in RECIPES:
-            raise UserError(f"vqa has no recipe for {backbone}; it has {', '.join(RECIPES)}")
-        return RECIPES[backbone]
-
-    def open(self, data: Path, recipe: Recipe, tokenizer: Tokenizer) -> "OpenVqa":
-        """Return the task ready to work on a data folder."""
-        assert isinstance(recipe, VqaRecipe)
-        return OpenVqa(data, recipe, tokenizer)
-
-
 class OpenVqa:
     """VQAv2 at work on one data folder, with the answers that are frequent there."""
 
@@ -150,8 +132,14 @@ class OpenVqa:
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return the likeliest answer to each question."""
-        labels = self.forward(backbone, head, batch).argmax(dim=-1).tolist()
-        return [self.answers[label] for label in labels]
+        logits_BC = self.forward(backbone, head, batch)
+        answers = [self.answers[label] for label in logits_BC.argmax(dim=-1).tolist()]
+        return decided(answers, logits_BC)
 
 
-TASK = VqaTask()
+TASK = Task(
+    benchmark=BENCHMARK,
+    recipes=RECIPES,
+    final_norm=False,  # unilm beit3/modeling_finetune.py: the VQA model has none
+    open=OpenVqa,
+)
