@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from PIL import Image
 
+from evalsuite.records.near_ties import NearTies
 from evalsuite.records.score import Score
 
 SampleId = int | str
@@ -52,13 +53,15 @@ class Split:
     """One split: its official size (None: not published), its files, and where it is scored.
 
     `server` names the evaluation server of a split whose ground truth is held back. Where that
-    asks for a file name, `result_name` is it, with {model} for the model.
+    asks for a file name, `result_name` is it, with {model} for the model. `archive` names the
+    splits whose result files it takes together, in one zip archive.
     """
 
     num_samples: int | None
     files: tuple[OfficialFile, ...]
     server: str | None = None
     result_name: str | None = None
+    archive: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +148,14 @@ class Benchmark(Protocol):
 
     def official_scores(self, predictions: Path, data: Path, split: str) -> list[Score] | None:
         """Return what the official engine says of a result file; None: see `official_hint`."""
+
+
+@runtime_checkable
+class CountsNearTies(Protocol):
+    """A benchmark that decides in scoring, by comparing what was predicted of many samples."""
+
+    def near_ties(self, predictions: Predictions, references: Any, tolerance: float) -> NearTies:
+        """Return how many of its decisions a change of scores by `tolerance` could turn."""
 
 
 @runtime_checkable

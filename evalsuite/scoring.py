@@ -6,10 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from evalsuite.benchmark import Benchmark, NamesResults, Predictions
+from evalsuite.benchmark import Benchmark, CountsNearTies, NamesResults, Predictions
 from evalsuite.catalog import benchmark_named
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_json, write_text
+from evalsuite.records.journal import Journaled
+from evalsuite.records.near_ties import TOLERANCES, NearTies
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
@@ -167,6 +169,7 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
         references = benchmark.references(data, chosen, only=None if is_whole else asked)
         scores = benchmark.score(journaled.predictions, references, interval=interval)
         baselines = benchmark.baselines(data, chosen, only=None if is_whole else asked)
+    tolerance = TOLERANCES[run.facts["sessions"][-1]["precision"]]
     report = Report(
         task=identity["task"],
         title=benchmark.card.title,
@@ -179,6 +182,7 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
         limit=identity["limit"],
         scores=scores,
         baselines=baselines,
+        near_ties=_near_ties(benchmark, journaled, references, tolerance),
         failures={str(name): reason for name, reason in journaled.failures.items()},
         submission=submission,
         phases=run.facts["phases"],
@@ -189,6 +193,18 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
     write_text(run.folder / "report.md", markdown(report))
     write_text(run.folder / "report.html", page([shown_run(run, report, benchmark, references)]))
     return report
+
+
+def _near_ties(
+    benchmark: Benchmark, journaled: Journaled, references: Any, tolerance: float
+) -> NearTies | None:
+    """Return how many decisions are near-ties; None where nobody counts them."""
+    if isinstance(benchmark, CountsNearTies) and references is not None:
+        return benchmark.near_ties(journaled.predictions, references, tolerance)
+    if not journaled.near_ties:
+        return None
+    counted = journaled.near_ties.values()
+    return NearTies(count=sum(counted), of=len(counted), tolerance=tolerance)
 
 
 def result_name(benchmark: Benchmark, split: str, backbone: str) -> str:

@@ -11,7 +11,8 @@ from torchscale_beit3 import official_beit3, official_features, prefixed
 from evalsuite.backbones.beit3 import Beit3
 from evalsuite.backbones.beit3_config import CONFIGS
 from evalsuite.backbones.loading import load_weights
-from evalsuite.heads.generation import Caption, Rules, beam_search, greedy_search
+from evalsuite.heads.best_captions import Caption
+from evalsuite.heads.generation import Rules, beam_search, greedy_search
 from evalsuite.heads.words import WordHead
 from evalsuite.records.errors import UserError
 

@@ -3,14 +3,18 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 
 from evalsuite.data.index import SampleIndex
-from evalsuite.engine.loading import Batches, Budget, Place, loader
+from evalsuite.engine.loading import Batches, Budget, Loaded, Place, loader
 from evalsuite.engine.model import TaskModel, blinded
 from evalsuite.engine.progress import Meter, say
+from evalsuite.heads.deciding import Decided
+from evalsuite.records.journal import Journal
+from evalsuite.records.near_ties import TOLERANCES
 from evalsuite.records.recipe import Recipe
 from evalsuite.records.run import Run
 from evalsuite.task import MeasuresSamples, OpenTask
@@ -62,10 +66,21 @@ def predict(work: Predicting, model: TaskModel, run: Run, accelerator: Accelerat
                     batch = blinded(batch)
                 with accelerator.autocast():
                     predictions = work.task.predict(model.backbone, model.head, batch)
-            journal.add(dict(zip(loaded.ids, predictions, strict=True)), loaded.failures)
+            _note(journal, loaded, predictions, TOLERANCES[accelerator.mixed_precision])
             work.bad.count(loaded.failures)
             meter.advance(len(loaded.ids) + len(loaded.failures), len(loaded.ids))
     return meter
+
+
+def _note(journal: Journal, loaded: Loaded, predictions: list[Any], tolerance: float) -> None:
+    """Write a batch to the journal, and which of its predictions are near-ties."""
+    found = dict(zip(loaded.ids, predictions, strict=True))
+    margins = {name: one.margin for name, one in found.items() if isinstance(one, Decided)}
+    plain = {
+        name: one.prediction if isinstance(one, Decided) else one for name, one in found.items()
+    }
+    near_ties = {name: margin < tolerance for name, margin in margins.items()}
+    journal.add(plain, loaded.failures, near_ties)
 
 
 def _wanted(work: Predicting) -> Iterable[tuple[int, object]]:

@@ -14,6 +14,7 @@ from evalsuite.benchmark import Sample
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.masking import hide_words
 from evalsuite.data.text import Tokenizer
+from evalsuite.heads.deciding import Decided
 from evalsuite.heads.generation import Rules, beam_search, greedy_search
 from evalsuite.heads.text import padded
 from evalsuite.heads.words import WordHead, without_worst, word_losses
@@ -118,4 +119,4 @@ class Captioner:
         """Return the caption of each image."""
         search = greedy_search if self._recipe.greedy else beam_search
         captions = search(backbone, head, batch["image"], self._rules)
-        return [self._tokenizer.decode(caption.words) for caption in captions]
+        return [Decided(self._tokenizer.decode(one.words), one.margin) for one in captions]

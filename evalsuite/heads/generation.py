@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evalsuite.backbones.contract import Backbone, Memory
+from evalsuite.heads.best_captions import BestCaptions, Caption
 from evalsuite.records.errors import UserError
 
 Ids = NDArray[np.int64]
@@ -49,13 +50,6 @@ class Rules:
         return float(total / length**self.length_penalty)
 
 
-class Caption(NamedTuple):
-    """The words' ids, specials left out, and the score that the search gave them."""
-
-    words: list[int]
-    score: float
-
-
 def beam_search(
     backbone: Backbone, head: nn.Module, image_BCHW: Tensor, rules: Rules
 ) -> list[Caption]:
@@ -72,24 +66,24 @@ def beam_search(
     BeamHypotheses @768a3c8. There the image is encoded once a beam; it never sees the words.
     """
     reader = _Reader(backbone, head, image_BCHW, rules)
-    best = [Caption([], -math.inf)] * len(image_BCHW)
+    best = BestCaptions(len(image_BCHW))
     beams = _Beams.start(len(image_BCHW), rules)
     while len(beams.images_B):
-        found = _candidates(reader.next_words(beams.texts_BKT[..., -1]), beams.totals_BK, rules)
-        kept_B = np.array([best[image].score for image in beams.images_B])
-        is_done_B = kept_B >= _best_hope(found, rules)
+        words = reader.next_words(beams.texts_BKT[..., -1])
+        best.note_size(beams.images_B, words.size_B)
+        found = _candidates(words.log_RV, beams.totals_BK, rules)
+        is_done_B = best.scores(beams.images_B) >= _best_hope(found, rules)
         is_end_BC = (found.words_BC == rules.eos_id) | rules.is_last(beams.num_words)
         for row, place in _ended(is_end_BC, is_done_B, rules.num_beams):
-            caption = beams.ended(found, row, place, rules)
-            if caption.score > kept_B[row]:
-                best[beams.images_B[row]] = caption
+            best.meet(beams.images_B[row], beams.ended(found, row, place, rules))
         if rules.is_last(beams.num_words):
             break
         rows_B = np.flatnonzero(~is_done_B)
         places_BK = np.argsort(is_end_BC, axis=1, kind="stable")[rows_B, : rules.num_beams]
+        best.note_gap(beams.images_B[rows_B], found.gaps(rows_B, places_BK[:, -1]))
         reader.keep(rows_B, found.beams_BC[rows_B[:, None], places_BK])
         beams = beams.after(found, rows_B, places_BK)
-    return _finite(best)
+    return best.captions()
 
 
 def greedy_search(
@@ -101,23 +95,40 @@ def greedy_search(
         UserError: the probabilities are not finite, or `max_tokens` leaves no room for a word.
     """
     reader = _Reader(backbone, head, image_BCHW, rules)
-    best = [Caption([], -math.inf)] * len(image_BCHW)
+    best = BestCaptions(len(image_BCHW))
     images_B = np.arange(len(image_BCHW))
     texts_BT = np.full((len(image_BCHW), 1), rules.bos_id)
     totals_B = np.zeros(len(image_BCHW), np.float32)
     while len(images_B):
         num_words = texts_BT.shape[1] - 1
-        log_B, words_B = (x.cpu().numpy() for x in reader.next_words(texts_BT[:, -1:]).max(dim=1))
+        next_words = reader.next_words(texts_BT[:, -1:])
+        best.note_size(images_B, next_words.size_B)
+        log_B, words_B = (x.cpu().numpy() for x in next_words.log_RV.max(dim=1))
         totals_B = totals_B + log_B
         is_end_B = (words_B == rules.eos_id) | rules.is_last(num_words)
         for row in np.flatnonzero(is_end_B):
             score = rules.score(float(totals_B[row]), rules.length(num_words))
-            best[images_B[row]] = Caption(texts_BT[row, 1:].tolist(), score)
+            best.meet(images_B[row], Caption(texts_BT[row, 1:].tolist(), score))
+        if not rules.is_last(num_words):  # there it ends whatever the word
+            best.note_gap(images_B, next_words.lead_B())
         rows_B = np.flatnonzero(~is_end_B)
         images_B, totals_B = images_B[rows_B], totals_B[rows_B]
         texts_BT = np.concatenate([texts_BT[rows_B], words_B[rows_B, None]], axis=1)
         reader.keep(rows_B, np.zeros((len(rows_B), 1), np.int64))
-    return _finite(best)
+    return best.captions()
+
+
+class _NextWords(NamedTuple):
+    """Log probabilities of each row's next word, in fp32, and the largest logit of each image."""
+
+    log_RV: Tensor
+    size_B: NDArray[np.float32]
+
+    def lead_B(self) -> NDArray[np.float32]:
+        """Return how far each row's likeliest word is ahead of the second."""
+        best_R2 = self.log_RV.topk(2, dim=1).values.cpu().numpy()
+        lead_B: NDArray[np.float32] = best_R2[:, 0] - best_R2[:, 1]
+        return lead_B
 
 
 class _Reader:
@@ -136,16 +147,18 @@ class _Reader:
         self._num_beams = 1
         self._device = image_BCHW.device
 
-    def next_words(self, words_BK: Ids) -> Tensor:
-        """Read each row's last word; return log probabilities `[R, V]` of the next, in fp32."""
+    def next_words(self, words_BK: Ids) -> _NextWords:
+        """Read each row's last word and predict the next."""
         self._num_beams = words_BK.shape[1]
         words_R = torch.from_numpy(words_BK.reshape(-1)).to(self._device)
         # A word is predicted as in training: in the place of a mask that follows the text.
         text_R2 = torch.stack([words_R, torch.full_like(words_R, self._mask_id)], dim=1)
         tokens_R2D, memory = self._backbone.continue_text(text_R2, self._image, self._past)
         self._past = memory.first(memory.num_tokens - 1)
-        logits_RV: Tensor = self._head(tokens_R2D[:, 1])
-        return logits_RV.float().log_softmax(dim=1)
+        logits_RV: Tensor = self._head(tokens_R2D[:, 1]).float()
+        size_R = torch.linalg.vector_norm(logits_RV, math.inf, dim=1)
+        size_B = size_R.view(words_BK.shape).amax(dim=1).cpu().numpy()
+        return _NextWords(logits_RV.log_softmax(dim=1), size_B)
 
     def keep(self, rows_B: Ids, beams_BK: Ids) -> None:
         """Go on with some of the images and, of each, these beams; one may come more than once."""
@@ -162,6 +175,16 @@ class _Candidates(NamedTuple):
     totals_BC: NDArray[np.float32]
     beams_BC: Ids
     words_BC: Ids
+
+    def gaps(self, rows_B: Ids, last_B: Ids) -> NDArray[np.float32]:
+        """Return how far the last candidate that is needed is ahead of the next, for some images.
+
+        There is a next one: a beam ends once, so at most 2 K are needed of 3 K.
+        """
+        gap_B: NDArray[np.float32] = (
+            self.totals_BC[rows_B, last_B] - self.totals_BC[rows_B, last_B + 1]
+        )
+        return gap_B
 
 
 class _Beams(NamedTuple):
@@ -216,25 +239,11 @@ def _best_hope(found: _Candidates, rules: Rules) -> NDArray[np.float64]:
 def _ended(
     is_end_BC: NDArray[np.bool_], is_done_B: NDArray[np.bool_], num_beams: int
 ) -> list[tuple[int, int]]:
-    """Return image and place of the best candidate that ends an image's caption.
+    """Return image and place of the candidates that end a caption, the best of an image first.
 
     Looked at are those before the last of the next beams; what is done stays as it is.
     """
     goes_on_BC = (~is_end_BC).astype(np.int64)
     going_before_BC = np.cumsum(goes_on_BC, axis=1) - goes_on_BC
     ended_BC = is_end_BC & (going_before_BC < num_beams) & ~is_done_B[:, None]
-    return [(int(row), int(ended_BC[row].argmax())) for row in np.flatnonzero(ended_BC.any(axis=1))]
-
-
-def _finite(captions: list[Caption]) -> list[Caption]:
-    """Return the captions.
-
-    Raises:
-        UserError: one has no finite score.
-    """
-    if not all(math.isfinite(caption.score) for caption in captions):
-        raise UserError(
-            "the caption of an image has no finite probability: are these captioning weights? "
-            "Full precision may help (--set precision=no)"
-        )
-    return captions
+    return [(int(row), int(place)) for row, place in np.argwhere(ended_BC)]

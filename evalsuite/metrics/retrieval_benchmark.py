@@ -17,6 +17,7 @@ from evalsuite.metrics.retrieval import (
     ranks_of_features,
     recall_scores,
 )
+from evalsuite.metrics.retrieval_near_ties import count_near_ties
 from evalsuite.metrics.retrieval_results import (
     DIRECTIONS,
     Pool,
@@ -27,6 +28,7 @@ from evalsuite.metrics.retrieval_results import (
 )
 from evalsuite.metrics.retrieval_shown import showing
 from evalsuite.records.errors import UserError
+from evalsuite.records.near_ties import NearTies
 from evalsuite.records.score import Score
 
 
@@ -133,6 +135,14 @@ class RetrievalBenchmark:
         """Return the `tr_at_1` of `first` minus that of `second`, with its 95% interval."""
         ranks = [ranks_of_predictions(one, references) for one in (first, second)]
         return paired_recall(ranks[0], ranks[1], references.image_of_text)
+
+    def near_ties(self, predictions: Predictions, references: Any, tolerance: float) -> NearTies:
+        """Return how many lists, of images and of texts, hit or miss by less than `tolerance`."""
+        features = features_of(predictions, references)
+        owners = references.image_of_text
+        count = count_near_ties(features.images_ID, features.texts_TD, owners, tolerance)
+        num_lists = len(references.image_ids) + len(references.text_ids)
+        return NearTies(count=count, of=num_lists, tolerance=tolerance)
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str

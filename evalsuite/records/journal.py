@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
 
 from evalsuite.records.errors import UserError
@@ -23,13 +23,25 @@ class Journal:
         if path.stat().st_size and _last_byte(path) != b"\n":
             self._write(b"\n")
 
-    def add(self, predictions: Mapping[Any, Any], failures: Mapping[Any, str]) -> None:
+    def add(
+        self,
+        predictions: Mapping[Any, Any],
+        failures: Mapping[Any, str],
+        near_ties: Mapping[Any, bool] = MappingProxyType({}),
+    ) -> None:
         """Write a batch of predictions, and the samples that could not be read with the reason.
+
+        Args:
+            near_ties: whether a prediction is a near-tie, where the task says it.
 
         Raises:
             UserError: the disk is full; what was written before stays readable.
         """
-        lines = [{"id": name, "prediction": value} for name, value in predictions.items()]
+        lines = [
+            {"id": name, "prediction": value}
+            | ({"near_tie": near_ties[name]} if name in near_ties else {})
+            for name, value in predictions.items()
+        ]
         lines += [{"id": name, "error": reason} for name, reason in failures.items()]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         self._write(text.encode())
@@ -59,24 +71,33 @@ class Journal:
 
 
 class Journaled(NamedTuple):
-    """What the journals of one split hold: predictions and failures, both by sample id."""
+    """What the journals of one split hold, by sample id.
+
+    `near_ties` says of each prediction whether it is one (records/near_ties.py), where that was
+    looked at: some tasks do not, nor did evalsuite before it counted them.
+    """
 
     predictions: dict[Any, Any]
     failures: dict[Any, str]
+    near_ties: dict[Any, bool]
 
 
 def read_journals(paths: Iterable[Path]) -> Journaled:
     """Return everything that the journals hold; torn lines are dropped, the first entry wins."""
     predictions: dict[Any, Any] = {}
     failures: dict[Any, str] = {}
+    near_ties: dict[Any, bool] = {}
     for path in sorted(paths):
         for line in path.read_bytes().split(b"\n"):
             entry = _entry(line)
-            if "prediction" in entry:
-                predictions.setdefault(entry["id"], entry["prediction"])
+            if "prediction" in entry and entry["id"] not in predictions:
+                predictions[entry["id"]] = entry["prediction"]
+                if "near_tie" in entry:
+                    near_ties[entry["id"]] = entry["near_tie"]
             elif "error" in entry:
                 failures.setdefault(entry["id"], entry["error"])
-    return Journaled(predictions, {k: v for k, v in failures.items() if k not in predictions})
+    unread = {k: v for k, v in failures.items() if k not in predictions}
+    return Journaled(predictions, unread, near_ties)
 
 
 def _entry(line: bytes) -> dict[str, Any]:

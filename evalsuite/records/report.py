@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from evalsuite.records.near_ties import NearTies
 from evalsuite.records.score import Score
 
 SCHEMA_VERSION = 1
@@ -15,7 +16,8 @@ class Report:
 
     `scores` is empty where a server holds the ground truth; `submission` then names the file for
     it. `failures` are samples that could not be read, by id; they are in no score. `phases` hold
-    seconds, samples per second and peak memory (GiB) of fine-tuning and predicting.
+    seconds, samples per second and peak memory (GiB) of fine-tuning and predicting. `near_ties` is
+    None where they were not counted.
     """
 
     task: str
@@ -32,6 +34,7 @@ class Report:
     expected: dict[str, Any] | None = None
     verdict: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    near_ties: NearTies | None = None
     submission: str | None = None
     phases: dict[str, dict[str, float]] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
@@ -49,4 +52,6 @@ class Report:
         known = {key: value for key, value in fields.items() if key != "schema_version"}
         for key in ("scores", "baselines"):
             known[key] = [Score.from_json(score) for score in known[key]]
+        if known.get("near_ties") is not None:
+            known["near_ties"] = NearTies(**known["near_ties"])
         return cls(**known)

@@ -116,6 +116,8 @@ def _facts(report: Report) -> list[str]:
         f"(fingerprint {report.data['fingerprint'][:16]})",
         "limit": "none" if report.limit is None else f"first {report.limit} samples",
     }
+    if report.near_ties is not None:
+        facts["near-ties"] = report.near_ties
     for phase, figures in report.phases.items():
         facts[phase] = ", ".join(f"{name} {value:,.1f}" for name, value in figures.items())
     facts |= environment

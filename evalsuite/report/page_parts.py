@@ -112,6 +112,7 @@ def provenance_block(report: Report, facts: Mapping[str, str]) -> Html:
         "fingerprint of the data": data["fingerprint"],
         "samples asked for": "all" if report.limit is None else f"the first {report.limit:,}",
         "seed": str(report.seed),
+        **({} if report.near_ties is None else {"near-ties": str(report.near_ties)}),
         **facts,
     }
     for name, phase in report.phases.items():

@@ -1,0 +1,31 @@
+"""How narrowly a prediction won: what the count of near-ties goes by."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Decided(NamedTuple):
+    """A prediction that won over others, and how narrowly.
+
+    `margin` is the smallest gap between scores that it hangs on, divided by the largest score's
+    size, or by 1 where that is smaller. records/near_ties.py says what is too narrow.
+    """
+
+    prediction: Any
+    margin: float
+
+
+def decided(predictions: Sequence[Any], scores_BC: Tensor, *, num_ranked: int = 1) -> list[Decided]:
+    """Return predictions that are the best of C alternatives, or the `num_ranked` best in order."""
+    scores_BC = scores_BC.float()
+    # Behind the last alternative comes none that could pass it.
+    listed_BC = F.pad(scores_BC, (0, 1), value=-math.inf)
+    best_BR = listed_BC.topk(min(num_ranked, scores_BC.shape[1]) + 1, dim=1).values
+    gap_B = (best_BR[:, :-1] - best_BR[:, 1:]).amin(dim=1)
+    margin_B = gap_B / torch.linalg.vector_norm(scores_BC, math.inf, dim=1).clamp(min=1)
+    return [Decided(*one) for one in zip(predictions, margin_B.tolist(), strict=True)]
