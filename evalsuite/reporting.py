@@ -4,10 +4,12 @@ Imported when it is called: drawing takes a second to start.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from evalsuite.benchmark import Benchmark
 from evalsuite.catalog import benchmark_named
@@ -28,6 +30,7 @@ from evalsuite.scoring import (
     judged,
     paired_difference,
     report_of,
+    result_name,
     scorable,
 )
 
@@ -47,7 +50,7 @@ def report(folders: Sequence[Path], out: Path | None = None, *, data: Path | Non
 
     One run's go into its own folder where no other is named; several runs' into `out` or `report`:
     report.md, report.json, report.html, README.md (a model card) and, where ground truth is held
-    back, submissions/ with a line for each server.
+    back, submissions/ with a folder for each run and a line for each server.
 
     Args:
         data: the official files, where they have moved since.
@@ -139,21 +142,72 @@ def _markdown(reports: Sequence[Report]) -> str:
 
 
 def _collect(known: Sequence[Reported], folder: Path) -> None:
-    """Copy the files for evaluation servers into one folder, and say which goes where."""
-    lines = []
-    for run, report, benchmark in known:
-        if report.submission is None:
-            continue
-        source = run.folder / report.submission
-        split = benchmark.card.splits[report.split]
-        is_named = split.result_name is not None  # by the server, with the backbone in it
-        target = folder / (source.name if is_named else f"{report.backbone}_{source.name}")
-        folder.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(source, target)
-        line = f"- `{target.name}`: {benchmark.card.title}, {report.split}, to {split.server}"
-        lines.append(f"{line}, in a zip archive" if is_named else line)
+    """Copy what evaluation servers take into one folder, a run a folder, and say what goes where.
+
+    The names of files are the servers'; the folder of a run tells runs of one backbone apart.
+    """
+    lines: list[str] = []
+    seen: Counter[str] = Counter()
+    for one in known:
+        name = one.run.folder.resolve().name
+        seen[name] += 1
+        name = name if seen[name] == 1 else f"{name}-{seen[name]}"
+        lines += [f"- {line}" for line in _handed_in(one, folder / name)]
     if lines:
         write_text(folder / "README.md", "\n".join(["# Hand in", "", *lines]) + "\n")
+
+
+def _handed_in(one: Reported, target: Path) -> list[str]:
+    """Copy a run's files for servers into a folder; return a line for each."""
+    run, report, benchmark = one
+    splits = benchmark.card.splits
+    sources = {
+        split: run.folder / "submission" / result_name(benchmark, split, report.backbone)
+        for split, facts in splits.items()
+        if facts.server is not None
+    }
+    sources = {split: source for split, source in sources.items() if source.exists()}
+    part = "" if report.limit is None else f"; only {report.limit} samples: it will be refused"
+    lines = []
+    for split, source in sources.items():
+        _copy(source, target / source.name)
+        if not splits[split].archive:
+            where = f"to {splits[split].server}"
+            title = benchmark.card.title
+            lines.append(f"`{target.name}/{source.name}`: {title}, {split}, {where}{part}")
+    archives = dict.fromkeys(splits[split].archive for split in sources if splits[split].archive)
+    for archive in archives:
+        line = _zipped(one, archive, sources, target)
+        lines.append(f"{line}, to {splits[archive[0]].server}{part}")
+    return lines
+
+
+def _zipped(
+    one: Reported, archive: Sequence[str], sources: Mapping[str, Path], target: Path
+) -> str:
+    """Zip the files of splits that a server takes together; return what it is, or what it lacks."""
+    card = one.benchmark.card
+    lacking = [split for split in archive if split not in sources]
+    if lacking:
+        names = [result_name(one.benchmark, split, one.report.backbone) for split in lacking]
+        return (
+            f"`{target.name}`: {card.title}, not complete: the server takes one zip archive with "
+            f"{' and '.join(names)} too; run `evalsuite eval {card.name} --split {lacking[0]}` "
+            "with the settings of this run, then report again"
+        )
+    first = sources[archive[0]]
+    path = target / f"{first.stem if len(archive) == 1 else 'results'}.zip"
+    temporary = path.with_name(f".{path.name}.tmp")
+    with ZipFile(temporary, "w", ZIP_DEFLATED) as content:
+        for split in archive:
+            content.write(sources[split], sources[split].name)
+    temporary.replace(path)
+    return f"`{target.name}/{path.name}`: {card.title}, {' and '.join(archive)}"
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)

@@ -12,10 +12,17 @@ from evalsuite.records.training import TrainingPoint, note_training
 HOSTILE = "</script><script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
 
 
-def saved_run(runs: Path, world: Path, seed: int, said: dict[Any, Any], split: str = "val") -> Run:
+def saved_run(
+    runs: Path,
+    world: Path,
+    seed: int,
+    said: dict[Any, Any],
+    split: str = "val",
+    task: str = "vqa",
+) -> Run:
     """A run folder as `evaluate` leaves it, with given predictions."""
     identity = {
-        "task": "vqa",
+        "task": task,
         "backbone": "beit3_tiny",
         "weights": None,
         "recipe": {"source": "none", "batch_size": 8, "lr": 0.1, "epochs": 1, "image_size": 32},
@@ -33,7 +40,7 @@ def saved_run(runs: Path, world: Path, seed: int, said: dict[Any, Any], split: s
     origin = {"origin": "from scratch, seed 0", "sha256": None, "fine_tuned_here": True}
     data = {"folder": str(world), "name": "tinyworld", "fingerprint": "1" * 64}
     run.facts.update(weights={**origin, "keys": None}, phases={}, split=split)
-    run.facts["splits"] = {split: {**data, "num_samples": len(said)}}
+    run.facts.setdefault("splits", {})[split] = {**data, "num_samples": len(said)}
     run.save()
     with run.journal(split, 0) as journal:
         journal.add(said, {})

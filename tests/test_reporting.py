@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from huggingface_hub import ModelCard
@@ -46,14 +47,50 @@ def test_held_back_splits_are_collected_for_their_servers(world: Path, tmp_path:
     held = saved_run(tmp_path / "runs", world, 0, answers(world, split), split)
     report([held.folder], tmp_path / "out")
     folder = tmp_path / "out" / "submissions"
-    results = json.loads((folder / f"beit3_tiny_vqa_{split}.json").read_text())
+    results = json.loads((folder / held.folder.name / f"vqa_{split}.json").read_text())
     assert {one["question_id"] for one in results} == set(answers(world, split))
     assert "eval.ai" in (folder / "README.md").read_text()
+
+
+def test_two_runs_of_one_backbone_hand_in_two_files(world: Path, tmp_path: Path) -> None:
+    said = answers(world, "test-dev")
+    first = saved_run(tmp_path / "runs", world, 0, said, "test-dev")
+    second = saved_run(tmp_path / "runs", world, 1, dict.fromkeys(said, "no"), "test-dev")
+    again = saved_run(tmp_path / "others", world, 0, dict.fromkeys(said, "yes"), "test-dev")
+    folders = [first.folder, second.folder, again.folder]  # the third has the name of the first
+    report(folders, tmp_path / "out")
+    files = sorted((tmp_path / "out/submissions").glob("*/vqa_test-dev.json"))
+    assert len({file.read_text() for file in files}) == 3
+    assert f"{first.folder.name}-2/vqa" in (tmp_path / "out/submissions/README.md").read_text()
+
+
+def test_the_caption_server_gets_its_two_files_in_one_archive(tmp_path: Path) -> None:
+    write_world(tmp_path / "world", size="mini", benchmarks=("captioning",))
+    test = {"images": [{"id": 7, "file_name": "COCO_test2014_000000000007.jpg"}]}
+    (tmp_path / "world/coco/annotations").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "world/coco/annotations/image_info_test2014.json").write_text(json.dumps(test))
+    for split, count in (("test2014", 1), ("val2014", 2)):
+        images = benchmark_named("captioning").samples(tmp_path / "world", split)
+        said = {image.id: "a red square" for image in images}
+        run = saved_run(tmp_path / "runs", tmp_path / "world", 0, said, split, task="captioning")
+        report([run.folder])
+        folder = run.folder / "submissions" / run.folder.name
+        assert len(list(folder.glob("captions_*_beit3-tiny_results.json"))) == count
+        lines = (run.folder / "submissions/README.md").read_text()
+        assert ("not complete" in lines) == (count == 1)
+    with ZipFile(folder / "results.zip") as archive:
+        assert set(archive.namelist()) == {
+            "captions_val2014_beit3-tiny_results.json",
+            "captions_test2014_beit3-tiny_results.json",
+        }
+        stored = json.loads(archive.read("captions_val2014_beit3-tiny_results.json"))
+    assert {one["image_id"] for one in stored} == set(said)
 
 
 def test_result_files_have_the_names_that_servers_ask_for() -> None:
     named = {
         ("captioning", "test2014"): "captions_test2014_beit3-tiny_results.json",
+        ("captioning", "val2014"): "captions_val2014_beit3-tiny_results.json",
         ("detection", "test-dev"): "detections_test-dev2017_beit3-tiny_results.json",
         ("vqa", "test-std"): "vqa_test-std.json",  # EvalAI takes any name
         ("nocaps", "test"): "nocaps_test.json",

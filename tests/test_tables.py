@@ -173,7 +173,7 @@ def test_rows_of_unlike_extra_labels_are_never_ranked_together(
     first, second = cell(printed, one, column), cell(printed, other, column)
     assert first.alike[:2] == second.alike[:2]  # protocol and variant are the same
     assert first.alike != second.alike
-    assert not {first.rank, second.rank} == {1, 2}
+    assert {first.rank, second.rank} != {1, 2}
 
 
 @pytest.mark.parametrize(("name", "column", "second", "best"), LIKE_LABELS)

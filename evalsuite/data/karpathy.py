@@ -15,6 +15,7 @@ COCO_PATH = "karpathy/dataset_coco.json"
 COCO_SOURCE = "https://cocodataset.org/#download"
 # Karpathy's names; BEiT-3 fine-tunes on both of train (unilm beit3/datasets.py @768a3c8).
 COCO_PARTS = {"train": ("train", "restval"), "val": ("val",), "test": ("test",)}
+COCO_PARTS["every"] = ("train", "restval", "val", "test")
 # Counted in the file: 113,287, 5,000 and 5,000 images, 566,747, 25,010 and 25,010 sentences.
 NUM_COCO_SENTENCES = {"train": 566_747, "val": 25_010, "test": 25_010}
 NUM_COCO_IMAGES = {"train2014": 82_783, "val2014": 40_504}  # cocodataset.org
@@ -74,7 +75,7 @@ def read_karpathy(path: Path) -> list[KarpathyImage]:
 
 
 def coco_images(data: Path, split: str) -> list[CaptionedImage]:
-    """Return COCO's images of train (with restval), val or test; an id is COCO's.
+    """Return COCO's images of train (with restval), val, test or every part; an id is COCO's.
 
     Raises:
         UserError: the file is missing or malformed, or an image has no COCO id or no sentence, or

@@ -83,7 +83,7 @@ def read_board(name: str) -> tuple[Entry, ...]:
 
 @cache
 def vocabulary() -> Mapping[str, Any]:
-    """Return boards.toml: the known boards, metrics, protocols, variants, extra labels, double names."""
+    """Return boards.toml: boards, metrics, protocols, variants, extra labels, double names."""
     return MappingProxyType(tomllib.loads((files(FOLDER) / VOCABULARY).read_text("utf-8")))
 
 

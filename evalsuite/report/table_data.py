@@ -21,7 +21,8 @@ class Cell:
     """One cell: what it prints, why it is empty or what its verdict is, and its rank.
 
     `source` is where a published value stands. `alike` holds protocol, variant and extra
-    labels: only cells of equal `alike` and resolution are ranked together. Rank 1 is the best, 2 the second, 0 any other.
+    labels: only cells of equal `alike` and resolution are ranked together. Rank 1 is the best, 2
+    the second, 0 any other.
     """
 
     text: str = ""

@@ -34,8 +34,8 @@ def captioned_images(data: Path, split: str) -> list[CaptionedImage]:
     """
     if split == "val2014":
         # Three quarters of them are in Karpathy's training set: captioned for the server alone.
-        images = [one for one in coco_images(data, "every") if "/val2014/" in one.path]
-        return [one._replace(texts=()) for one in images]
+        every = coco_images(data, "every")
+        return [one._replace(texts=()) for one in every if "/val2014/" in one.path]
     if split != "test2014":
         return coco_images(data, split)
     images = read_coco_captions(data / TEST_PATH, TEST_WHAT, COCO_SOURCE).images
