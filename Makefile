@@ -30,7 +30,7 @@ options = $(if $(BACKBONE),--backbone "$(BACKBONE)") $(if $(WEIGHTS),--weights "
 .PHONY: help
 help:
 	@echo "make TARGET; targets:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: $(READY) ## create .venv and install everything into it (about 7 GB with torch's GPU libraries)
@@ -66,6 +66,10 @@ reproduce: $(READY) ## measure what a paper prints, in small without DATA=: PAPE
 .PHONY: bench
 bench: $(READY) ## speed and memory against the official engines
 	$(BIN)/python benchmarks/scorers.py
+
+.PHONY: tinyworld-table
+tinyworld-table: $(READY) ## what pretraining buys on every task: docs/tinyworld.md, its radar; goes on where it stopped: [ARGS="--tune"]
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tinyworld.py $(ARGS)
 
 .PHONY: check
 check: $(READY) ## style, format and types
