@@ -150,6 +150,14 @@ def test_a_run_on_another_split_or_a_part_says_so() -> None:
     assert run.points["vqa"].interval == (69.0, 71.0)
 
 
+def test_a_second_run_of_a_benchmark_is_a_series_of_its_own() -> None:
+    runs = run_series([report("vqa", {"vqa_accuracy": value}) for value in (60.0, 70.0)])
+    assert [(run.name, run.points["vqa"].value) for run in runs] == [
+        ("beit3_tiny", 60.0),
+        ("beit3_tiny 2", 70.0),
+    ]
+
+
 @pytest.mark.parametrize("count", [4, 5, 7, 9, 12, 13])
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_no_two_texts_overlap_and_none_leaves_the_figure(

@@ -213,6 +213,14 @@ def test_a_run_on_official_data_is_ranked_among_its_like() -> None:
     assert cell(half, "beit3_base (this suite)", "NLVR2 dev").rank == 0
 
 
+def test_two_runs_of_one_backbone_are_two_rows() -> None:
+    runs = [report("nlvr2", "dev", "accuracy", value) for value in (90.0, 95.0)]
+    printed = filled("beit3/4", runs)
+    values = {line.label: cell(printed, line.label, "NLVR2 dev").text for line in printed.lines}
+    assert values["beit3_base (this suite)"] == "90.00"
+    assert values["beit3_base 2 (this suite)"] == "95.00"
+
+
 def test_a_fine_tuned_run_stays_out_of_a_zero_shot_table() -> None:
     run = report("retrieval_flickr30k", "test", "tr_at_1", 96.0)
     line = filled("beit3/6", [run]).lines[-1]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from evalsuite.records.board import FOLDER, Entry, board_of, metric_facts, read_board, split_of
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
+from evalsuite.report.lineup import lineups
 from evalsuite.report.verdict import TINY_WORLD, Conditions
 
 Scaling = Literal["paper", "absolute", "gap"]
@@ -140,15 +141,15 @@ def published_series(model: str) -> Series:
 
 
 def run_series(reports: Sequence[Mapping[str, Any]]) -> list[Series]:
-    """Return one series for every backbone with its weights and data, from contents of report.json.
+    """Return one series for every backbone and kind of data, from contents of report.json.
 
+    A second run of the same benchmark starts a series of its own.
     A point on another split than the axis', or of a part of the samples, is named in the note.
     """
-    groups: dict[tuple[str, str | None], list[Mapping[str, Any]]] = {}
-    for report in reports:
-        data = Conditions.of(report).data
-        groups.setdefault((str(report["backbone"]), data), []).append(report)
-    return [_series_of(name, data, group) for (name, data), group in groups.items()]
+    return [
+        _series_of(name, Conditions.of(group[0]).data, group)
+        for name, group in lineups(reports, lambda report: Conditions.of(report).data)
+    ]
 
 
 def scales_of(

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 from evalsuite.records.board import Entry, board_of, read_board, split_of
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
+from evalsuite.report.lineup import lineups
 from evalsuite.report.table_definition import Column, Definition, Row, definitions, table_names
 from evalsuite.report.verdict import TINY_WORLD, Conditions, verdict
 
@@ -66,6 +66,8 @@ class Table:
 def filled(name: str, reports: Sequence[Mapping[str, Any]] = ()) -> Table:
     """Return a table with its published rows and one more row for every backbone of the runs.
 
+    A backbone's second run of a benchmark stands in a row of its own.
+
     Args:
         reports: contents of report.json.
 
@@ -77,8 +79,7 @@ def filled(name: str, reports: Sequence[Mapping[str, Any]] = ()) -> Table:
     asked = definitions()[name]
     lines = [_published_line(asked, row) for row in asked.rows]
     by_backbone = sorted(reports, key=lambda report: str(report["backbone"]))
-    for backbone, group in groupby(by_backbone, key=lambda report: str(report["backbone"])):
-        lines.append(_run_line(asked, backbone, list(group)))
+    lines += [_run_line(asked, one.name, one.reports) for one in lineups(by_backbone)]
     return Table(
         name=name,
         caption=asked.caption,
