@@ -18,7 +18,7 @@ from timm.loss.cross_entropy import SoftTargetCrossEntropy
 
 from evalsuite.backbones.beit3 import beit3
 from evalsuite.backbones.checkpoint import read_checkpoint
-from evalsuite.benchmark import Sample
+from evalsuite.data import images
 from evalsuite.evaluating import evaluate
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
@@ -160,14 +160,14 @@ def test_the_whole_way_of_fine_tuning(world: Path, tmp_path: Path) -> None:
 def test_a_linear_probe_reads_every_image_once_and_trains_the_head_alone(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[str] = []
-    whole = OpenImageNet._read
+    read: list[Path] = []
+    whole = images.read_image
 
-    def counting(task: OpenImageNet, sample: Sample) -> Any:
-        read.append(str(sample.id))
-        return whole(task, sample)
+    def counting(path: Path) -> Image.Image:
+        read.append(path)
+        return whole(path)
 
-    monkeypatch.setattr(OpenImageNet, "_read", counting)
+    monkeypatch.setattr(images, "read_image", counting)
     # Counted in this process; reading processes run ahead and may read a few images twice.
     monkeypatch.setattr("evalsuite.engine.loading.num_workers", lambda: 0)
     settings = ("epochs=3", "batch_size=16", "linear_probe=true")

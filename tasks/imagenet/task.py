@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Sample
-from evalsuite.data.images import read_image
+from evalsuite.data.images import ImageReader
 from evalsuite.data.index import open_index
 from evalsuite.heads.deciding import decided
 from evalsuite.heads.pooled import ImageClassHead
@@ -97,8 +97,8 @@ class OpenImageNet:
         split = "train" if (data / "imagenet/train").is_dir() else "val"
         self.wnids = BENCHMARK.wnids(data, split)
         self._labels = {wnid: label for label, wnid in enumerate(self.wnids)}
-        self._look = plain_transform(recipe.image_size)
-        self._glance = augmenting_transform(recipe.image_size)
+        glance = augmenting_transform(recipe.image_size) if recipe.augment else None
+        self._read = ImageReader(data, plain_transform(recipe.image_size), glance)
         self._store: FeatureStore | None = None
 
     def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
@@ -114,21 +114,18 @@ class OpenImageNet:
 
     def inputs(self, sample: Sample, generator: Generator | None) -> Inputs:
         """Return image and label; in training also what decides its augmentation or its place."""
+        (name,) = sample.images
         found = {"label": self._label(sample)}
         if generator is None:
-            return found | {"image": self._look(self._read(sample))}
+            return found | {"image": self._read(name, None)}
         if self._store is not None:
             slot = self._store.slot(sample.id)
             size = self._recipe.image_size
             known = self._store.holds(slot)
-            image = torch.zeros(3, size, size) if known else self._look(self._read(sample))
+            image = torch.zeros(3, size, size) if known else self._read(name, None)
             return found | {"image": image, "slot": slot}
-        image = self._read(sample)
-        glance = self._glance(image, generator) if self._recipe.augment else self._look(image)
-        return found | {"image": glance, "draw": int(generator.integers(2**63))}
-
-    def _read(self, sample: Sample) -> Any:
-        return read_image(self._data / sample.images[0])
+        image = self._read(name, generator)
+        return found | {"image": image, "draw": int(generator.integers(2**63))}
 
     def _label(self, sample: Sample) -> int:
         """Return a sample's class.
