@@ -4,20 +4,36 @@ Verbs that need torch are imported when they are called, so that help, lists and
 once; no other module imports late.
 """
 
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from evalsuite.catalog import backbone_names, benchmark_named, benchmark_names, task_names
+from evalsuite.catalog import benchmark_named
 from evalsuite.data.doctor import examine
+from evalsuite.options import (
+    AsJson,
+    Backbone,
+    Data,
+    Device,
+    Limit,
+    NewHead,
+    NoInterval,
+    Runs,
+    Seed,
+    Settings,
+    SkipBad,
+    Split,
+    Task,
+    Track,
+    WeightsOption,
+    ZeroShot,
+)
 from evalsuite.printing import (
+    print_benchmarks,
     print_difference,
+    print_findings,
     print_report,
     print_reports,
     print_reproduced,
@@ -48,74 +64,12 @@ app = typer.Typer(
 )
 
 Stage = Literal["tokenizer", "masked", "itc", "health"]
-Task = Annotated[str, typer.Argument(help="A benchmark; `evalsuite tasks` lists them.")]
-Data = Annotated[Path | None, typer.Option(help="Folder of the official files.")]
-Split = Annotated[str | None, typer.Option(help="Which split; the usual one where not given.")]
-Backbone = Annotated[
-    str | None, typer.Option(help=f"One of {', '.join(backbone_names())}; follows from --weights.")
-]
-WeightsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--weights",
-        help="A path, a URL, the name of a shipped or released file, or scratch; the recipe's "
-        "where not given.",
-    ),
-]
-Runs = Annotated[Path, typer.Option(help="Folder of all run folders.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Keep the first N samples.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the best where not given.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="key=value of the recipe; may be repeated.")
-]
-Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
-SkipBad = Annotated[int, typer.Option(min=0, help="Unreadable images to put up with.")]
-Track = Annotated[str | None, typer.Option(help="tensorboard or wandb.")]
-NewHead = Annotated[bool, typer.Option("--new-head", help="Fine-tune a new head.")]
-ZeroShot = Annotated[
-    bool, typer.Option("--zero-shot", help="Never fine-tune; the weights must hold a head.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-NoInterval = Annotated[bool, typer.Option("--no-interval", help="Skip the 95% intervals.")]
 
 
 @app.command()
 def tasks(as_json: AsJson = False, data: Data = None) -> None:
     """List the benchmarks: metric, splits, capability, and whether their files are in --data."""
-    rows = [_card_row(name, data) for name in benchmark_names()]
-    if as_json:
-        print(json.dumps(rows, indent=2))
-        return
-    table = Table("task", "benchmark", "headline", "needs", "fine-tunes", "splits (official size)")
-    if data is not None:
-        table.add_column("data")
-    for row in rows:
-        splits = ", ".join(
-            f"{name} {size:,}" if size else name for name, size in row["splits"].items()
-        )
-        cells = [row["task"], row["title"], row["headline"], ", ".join(row["needs"])]
-        cells += ["yes" if row["fine_tunes"] else "no", splits]
-        table.add_row(*cells, *([row["data"]] if data is not None else []))
-    Console().print(table)
-    Console().print(f"backbones: {', '.join(backbone_names())}")
-
-
-def _card_row(name: str, data: Path | None) -> dict[str, Any]:
-    """Return what the list says of a benchmark."""
-    card = benchmark_named(name).card
-    row: dict[str, Any] = {
-        "task": name,
-        "title": card.title,
-        "headline": card.headline,
-        "needs": card.needs,
-        "fine_tunes": name in task_names(),
-        "splits": {split: facts.num_samples for split, facts in card.splits.items()},
-    }
-    if data is not None:
-        files = {file.path for split in card.splits.values() for file in split.files}
-        missing = sorted(path for path in files if not (data / path).exists())
-        row["data"] = f"missing {', '.join(missing)}" if missing else "found"
-    return row
+    print_benchmarks(data, as_json=as_json)
 
 
 @app.command()
@@ -130,12 +84,7 @@ def doctor(
     findings = examine(
         benchmark_named(task), data, hashes=hashes, images="all" if images < 0 else images
     )
-    if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
-    else:
-        for finding in findings:  # lines, not a table: paths and addresses are to be copied
-            where = f"{finding.level:7} {finding.split or 'all':9} {finding.path}"
-            print(f"{where}: {finding.text} {finding.sha256 or ''}".rstrip())
+    print_findings(findings, as_json=as_json)
     problems = sum(finding.level == "problem" for finding in findings)
     if problems:
         raise UserError(f"{data}: {problems} problem(s) with the files of {task}, listed above")

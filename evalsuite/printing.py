@@ -3,14 +3,47 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from evalsuite.catalog import backbone_names, benchmark_named, benchmark_names, task_names
+from evalsuite.data.doctor import Finding
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.markdown import score_table, terminal_overview, terminal_table
+
+
+def print_benchmarks(data: Path | None, *, as_json: bool) -> None:
+    """Print what there is, and with a data folder which official files are in it."""
+    rows = [_card_row(name, data) for name in benchmark_names()]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table("task", "benchmark", "headline", "needs", "fine-tunes", "splits (official size)")
+    if data is not None:
+        table.add_column("data")
+    for row in rows:
+        splits = ", ".join(
+            f"{name} {size:,}" if size else name for name, size in row["splits"].items()
+        )
+        cells = [row["task"], row["title"], row["headline"], ", ".join(row["needs"])]
+        cells += ["yes" if row["fine_tunes"] else "no", splits]
+        table.add_row(*cells, *([row["data"]] if data is not None else []))
+    Console().print(table)
+    Console().print(f"backbones: {', '.join(backbone_names())}")
+
+
+def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Print what `doctor` found."""
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        return
+    for finding in findings:  # lines, not a table: paths and addresses are to be copied
+        where = f"{finding.level:7} {finding.split or 'all':9} {finding.path}"
+        print(f"{where}: {finding.text} {finding.sha256 or ''}".rstrip())
 
 
 def print_report(report: Report, *, as_json: bool) -> None:
@@ -80,3 +113,21 @@ def print_reproduced(rows: Sequence[Any], *, as_json: bool) -> None:
         released = f"{row.released} ({row.weights})" if row.weights else ""
         table.add_row(row.column, row.paper, released, measured, difference, row.verdict)
     Console().print(table)
+
+
+def _card_row(name: str, data: Path | None) -> dict[str, Any]:
+    """Return what the list says of a benchmark."""
+    card = benchmark_named(name).card
+    row: dict[str, Any] = {
+        "task": name,
+        "title": card.title,
+        "headline": card.headline,
+        "needs": card.needs,
+        "fine_tunes": name in task_names(),
+        "splits": {split: facts.num_samples for split, facts in card.splits.items()},
+    }
+    if data is not None:
+        files = {file.path for split in card.splits.values() for file in split.files}
+        missing = sorted(path for path in files if not (data / path).exists())
+        row["data"] = f"missing {', '.join(missing)}" if missing else "found"
+    return row

@@ -20,7 +20,7 @@ FLOORS = (
     {"engine", "report", "tasks"},
     {"catalog"},
     {"starting_weights"},
-    {"scoring", "setting_up", "printing", "tracking"},
+    {"scoring", "setting_up", "options", "printing", "tracking"},
     {"evaluating", "reporting"},
     {"everything", "pretraining"},
     {"reproducing"},

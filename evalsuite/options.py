@@ -1,0 +1,38 @@
+"""Arguments and options that several commands take, each with one meaning and one help text."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evalsuite.catalog import backbone_names
+
+Task = Annotated[str, typer.Argument(help="A benchmark; `evalsuite tasks` lists them.")]
+Data = Annotated[Path | None, typer.Option(help="Folder of the official files.")]
+Split = Annotated[str | None, typer.Option(help="Which split; the usual one where not given.")]
+Backbone = Annotated[
+    str | None, typer.Option(help=f"One of {', '.join(backbone_names())}; follows from --weights.")
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="A path, a URL, the name of a shipped or released file, or scratch; the recipe's "
+        "where not given.",
+    ),
+]
+Runs = Annotated[Path, typer.Option(help="Folder of all run folders.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Keep the first N samples.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the best where not given.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="key=value of the recipe; may be repeated.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
+SkipBad = Annotated[int, typer.Option(min=0, help="Unreadable images to put up with.")]
+Track = Annotated[str | None, typer.Option(help="tensorboard or wandb.")]
+NewHead = Annotated[bool, typer.Option("--new-head", help="Fine-tune a new head.")]
+ZeroShot = Annotated[
+    bool, typer.Option("--zero-shot", help="Never fine-tune; the weights must hold a head.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+NoInterval = Annotated[bool, typer.Option("--no-interval", help="Skip the 95% intervals.")]
