@@ -63,12 +63,13 @@ def draw(table: Table, path: Path) -> bool:
         found = {row.name: table.summary(row, arm) for row in shown}
         points = {name: Point(one.mean, (one.low, one.high)) for name, one in found.items() if one}
         if points:
-            series.append(Series(arm, points, is_other_data=arm == SCRATCH, is_run=True))
+            is_scratch = arm == SCRATCH  # drawn hollow and dashed
+            series.append(Series(arm, points, "tiny world", is_scratch, is_run=True))
     if len(shown) < FEWEST_AXES:
         return False
     axes = [
         Axis(
-            name=row.name, title=row.title, detail=f"{row.metric}, tiny world", board="",
+            name=row.name, title=row.title, detail=row.metric, board="",
             metric=row.score, split="", protocol="", variant="",
         )
         for row in shown

@@ -60,10 +60,10 @@ ROWS = (
         "mean_r_at_1",
         "chance/mean_r_at_1",
     ),
-    Row("imagenet", "ImageNet-like", "top-1", "imagenet", "top_1", "chance"),
+    Row("imagenet", "ImageNet", "top-1", "imagenet", "top_1", "chance"),
     Row("box_ap", "COCO detection", "box AP", "detection", "box_ap", "nothing"),
     Row("mask_ap", "COCO instances", "mask AP", "detection", "mask_ap", "nothing"),
-    Row("miou", "ADE20K-like", "mIoU", "segmentation", "miou", "majority_class"),
+    Row("miou", "ADE20K", "mIoU", "segmentation", "miou", "majority_class"),
 )
 # Shown below them, in no count. Names that start with `distinct/` are of the pool without scenes
 # that hold the same things.
@@ -89,6 +89,6 @@ GOALS = {
     "VQA at least 85": (("vqa",), 85.0),
     "NLVR2 at least 80": (("nlvr2",), 80.0),
     "R@1 at least 70, both ways, on distinct images": (("tr_distinct", "ir_distinct"), 70.0),
-    "ImageNet-like top-1 at least 90": (("imagenet",), 90.0),
+    "ImageNet top-1 at least 90": (("imagenet",), 90.0),
 }
 ROWS_WANTED = 8  # of the ten: pretrained above scratch, intervals apart
