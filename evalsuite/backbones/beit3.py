@@ -6,27 +6,34 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from evalsuite.backbones import beit3_keys
 from evalsuite.backbones.beit3_config import CONFIGS, Beit3Config
-from evalsuite.backbones.beit3_init import initialise_official, initialise_tiny
+from evalsuite.backbones.beit3_init import (
+    initialise_official,
+    initialise_tiny,
+    initialise_tiny_head,
+)
 from evalsuite.backbones.contract import Backbone, Features, Memory
-from evalsuite.backbones.dense import windowed
+from evalsuite.backbones.dense import grid_states
+from evalsuite.backbones.embedding import (
+    FIRST_POSITION,
+    VisionEmbedding,
+    image_tokens,
+    text_tokens,
+)
 from evalsuite.backbones.incremental import continued, remembered
 from evalsuite.backbones.multiway import (
     IMAGE,
     LAYER_NORM_EPS,
     TEXT,
     Layer,
-    VisionEmbedding,
     prefix_mask,
+    through_layers,
 )
 from evalsuite.benchmark import Capability
 from evalsuite.records.errors import UserError
 
-# Fairseq numbers positions from 2; rows 0 and 1 of both tables are never read.
-FIRST_POSITION = 2
 UNDECAYED = ("embed_positions.A.weight", "cls_token")
 
 
@@ -125,7 +132,7 @@ class Beit3(Backbone):
         if causal_text and text_BT is not None:
             visible = prefix_mask(num_image_tokens, num_text_tokens, text_BT.device)
             attend = visible if attend is None else attend & visible
-        streams = self._through_layers(streams, attend)
+        streams = through_layers(self.layers, streams, attend, saving=self._saves_memory())
         tokens_BLD = torch.cat(list(self.normed(streams).values()), dim=1)
         return Features(tokens_BLD, padding_BL, num_image_tokens)
 
@@ -138,23 +145,18 @@ class Beit3(Backbone):
         global_layers: tuple[int, ...] = (),
     ) -> tuple[Tensor, ...]:
         """Return the patches of images of any size as maps `[B, D, H, W]`."""
-        wanted = (self.depth - 1,) if layers is None else layers
+        last = self.depth - 1
+        wanted = (last,) if layers is None else layers
         height, width = (side // self.patch_size for side in image_BCHW.shape[2:])
+        windows = [None if index in global_layers else window for index in range(self.depth)]
         tokens_BLD = self._embed_any_size(image_BCHW)
-        saving = self.config.activation_checkpointing and torch.is_grad_enabled()
+        states = grid_states(
+            self.layers, tokens_BLD, (height, width), windows, saving=self._saves_memory()
+        )
         maps = {}
-        for index, layer in enumerate(self.layers):
-            assert isinstance(layer, Layer)
-            side = None if window is None or index in global_layers else window
-            if saving:
-                tokens_BLD = checkpoint(
-                    _grid_layer, layer, tokens_BLD, (height, width), side, use_reentrant=False
-                )
-            else:
-                tokens_BLD = _grid_layer(layer, tokens_BLD, (height, width), side)
+        for index, state_BLD in enumerate(states):
             if index in wanted:
-                is_last = index == self.depth - 1
-                seen = self.normed({IMAGE: tokens_BLD})[IMAGE] if is_last else tokens_BLD
+                seen = self.normed({IMAGE: state_BLD})[IMAGE] if index == last else state_BLD
                 maps[index] = seen[:, 1:].transpose(1, 2).reshape(len(seen), -1, height, width)
         return tuple(maps[index] for index in wanted)
 
@@ -171,17 +173,9 @@ class Beit3(Backbone):
         tokens_RTD, memory = continued(self.layers, tokens_RTD, image, past)
         return self.normed({TEXT: tokens_RTD})[TEXT], memory
 
-    def _through_layers(
-        self, streams: dict[str, Tensor], attend: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Return the streams after all layers, keeping only layer inputs if so configured."""
-        saving = self.config.activation_checkpointing and torch.is_grad_enabled()
-        for layer in self.layers:
-            if saving:
-                streams = checkpoint(layer, streams, attend, use_reentrant=False)
-            else:
-                streams = layer(streams, attend)
-        return streams
+    def _saves_memory(self) -> bool:
+        """Return whether only the layers' inputs are kept for the backward pass."""
+        return self.config.activation_checkpointing and torch.is_grad_enabled()
 
     def normed(self, streams: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the streams after the final norm of their modality, if there is one."""
@@ -200,10 +194,8 @@ class Beit3(Backbone):
                 f"images of shape {tuple(image_BCHW.shape)}: {self.config.name} takes "
                 f"[B, 3, {self.image_size}, {self.image_size}]"
             )
-        positions = self.embed_positions[IMAGE].weight
-        assert isinstance(positions, Tensor)
-        tokens_BND: Tensor = self.vision_embed(image_BCHW, masked_BN)
-        return tokens_BND + positions[FIRST_POSITION:]
+        table_PD = self.embed_positions[IMAGE].get_parameter("weight")
+        return image_tokens(self.vision_embed, table_PD, image_BCHW, masked_BN=masked_BN)
 
     def _embed_any_size(self, image_BCHW: Tensor) -> Tensor:
         """Return image tokens with positions interpolated to the image's patches.
@@ -217,12 +209,8 @@ class Beit3(Backbone):
                 f"{self.config.name}'s patch size {self.patch_size}"
             )
         own = self.image_size // self.patch_size
-        height, width = (side // self.patch_size for side in image_BCHW.shape[2:])
-        table = self.embed_positions[IMAGE].weight
-        assert isinstance(table, Tensor)
-        positions = beit3_keys.resampled_positions(table, (own, own), (height, width))
-        tokens_BND: Tensor = self.vision_embed(image_BCHW)
-        return tokens_BND + positions[FIRST_POSITION:]
+        table_PD = self.embed_positions[IMAGE].get_parameter("weight")
+        return image_tokens(self.vision_embed, table_PD, image_BCHW, own_grid=(own, own))
 
     def embed_text(
         self, text_BT: Tensor, padding_BT: Tensor | None = None, *, first: int = 0
@@ -235,19 +223,8 @@ class Beit3(Backbone):
         Raises:
             ValueError: the text is longer than the position table.
         """
-        positions = self.embed_positions[TEXT].weight
-        assert isinstance(positions, Tensor)
-        start = FIRST_POSITION + first
-        stop = start + text_BT.shape[1]
-        if stop > len(positions):
-            raise ValueError(
-                f"text of {first + text_BT.shape[1]} tokens: {self.config.name} takes at most "
-                f"{len(positions) - FIRST_POSITION}"
-            )
-        tokens_BTD: Tensor = self.text_embed(text_BT) + positions[start:stop]
-        if padding_BT is None:
-            return tokens_BTD
-        return tokens_BTD.masked_fill(padding_BT.bool()[..., None], 0.0)
+        table_PD = self.embed_positions[TEXT].get_parameter("weight")
+        return text_tokens(self.text_embed, table_PD, text_BT, padding_BT, first)
 
     def depth_of(self, parameter: str) -> int:
         """Return the layer of a parameter for layer-wise decay.
@@ -271,17 +248,9 @@ class Beit3(Backbone):
         return super().decays(parameter) and not parameter.endswith(UNDECAYED)
 
     def initialise_head(self, head: nn.Module, seed: int) -> None:
-        """Draw the linear layers of a tiny model's head as wide as those of the model itself.
-
-        The official 0.02 suits 768 units; at 96 it starts all answers alike: VQA 60.8 -> 67.2 after
-        60,000 tiny-world questions.
-        """
+        """Draw the linear layers of a tiny model's head as wide as those of the model itself."""
         if self.config.init == "tiny":
-            generator = torch.Generator().manual_seed(seed)
-            for module in head.modules():
-                if isinstance(module, nn.Linear):
-                    std = module.in_features**-0.5
-                    nn.init.normal_(module.weight, std=std, generator=generator)
+            initialise_tiny_head(head, torch.Generator().manual_seed(seed))
 
     def to_official(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return a state dictionary of this model under the released files' keys."""
@@ -300,15 +269,6 @@ class Beit3(Backbone):
         if key != "embed_positions.A.weight" or tensor.shape[1:] != (self.width,):
             return None
         return beit3_keys.resized_positions(tensor, FIRST_POSITION + 1 + self.config.num_patches)
-
-
-def _grid_layer(
-    layer: Layer, tokens_BLD: Tensor, grid: tuple[int, int], window: int | None
-) -> Tensor:
-    """Return image tokens after a layer that attends globally or, given a side, in windows."""
-    if window is None:
-        return layer.forward({IMAGE: tokens_BLD}, None)[IMAGE]
-    return windowed(layer, tokens_BLD, grid, window)
 
 
 def beit3(

@@ -4,11 +4,42 @@ Axes: B batch, L tokens (the class token, then H x W patches row by row), D widt
 of one image, S patches per side of a window.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from evalsuite.backbones.multiway import IMAGE, Layer, mix, split_heads
+
+
+def grid_states(
+    layers: Iterable[nn.Module],
+    tokens_BLD: Tensor,
+    grid: tuple[int, int],
+    windows: Sequence[int | None],
+    *,
+    saving: bool,
+) -> Iterator[Tensor]:
+    """Yield image tokens after each layer; `saving` keeps only the layers' inputs for backward.
+
+    Args:
+        windows: patches per side of each layer's windows; None attends globally.
+    """
+    for layer, side in zip(layers, windows, strict=True):
+        assert isinstance(layer, Layer)
+        if saving:
+            tokens_BLD = checkpoint(_after, layer, tokens_BLD, grid, side, use_reentrant=False)
+        else:
+            tokens_BLD = _after(layer, tokens_BLD, grid, side)
+        yield tokens_BLD
+
+
+def _after(layer: Layer, tokens_BLD: Tensor, grid: tuple[int, int], side: int | None) -> Tensor:
+    if side is None:
+        return layer.forward({IMAGE: tokens_BLD}, None)[IMAGE]
+    return windowed(layer, tokens_BLD, grid, side)
 
 
 def windowed(layer: Layer, tokens_BLD: Tensor, grid: tuple[int, int], side: int) -> Tensor:

@@ -4,11 +4,12 @@ Axes: B batch, L tokens, D width, H heads, E = 3D. Experts are named as in the r
 "A" image, "B" text, "AB" both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 IMAGE, TEXT, SHARED = "A", "B", "AB"
 LAYER_NORM_EPS = 1e-5  # torchscale EncoderConfig.layernorm_eps @4d1e0e8
@@ -52,23 +53,6 @@ class FeedForward(nn.Module):
         """Return the residual of the tokens."""
         residual: Tensor = self.fc2(self.inner_norm(F.gelu(self.fc1(self.norm(tokens_BLD)))))
         return residual
-
-
-class VisionEmbedding(nn.Module):
-    """Patches of an image as tokens behind a class token."""
-
-    def __init__(self, width: int, patch_size: int) -> None:
-        super().__init__()
-        self.mask_token = nn.Parameter(torch.empty(1, 1, width))
-        self.cls_token = nn.Parameter(torch.empty(1, 1, width))
-        self.proj = nn.Conv2d(3, width, kernel_size=patch_size, stride=patch_size)
-
-    def forward(self, image_BCHW: Tensor, masked_BN: Tensor | None = None) -> Tensor:
-        """Return `[B, 1 + patches, D]`; patches where `masked_BN` holds become the mask token."""
-        patches_BND = self.proj(image_BCHW).flatten(2).transpose(1, 2)
-        if masked_BN is not None:
-            patches_BND = torch.where(masked_BN[..., None], self.mask_token, patches_BND)
-        return torch.cat([self.cls_token.expand(len(patches_BND), -1, -1), patches_BND], dim=1)
 
 
 class Layer(nn.Module):
@@ -145,6 +129,22 @@ class Layer(nn.Module):
             return None
         kept = 1.0 - self.drop_path
         return like_BLD.new_empty((like_BLD.shape[0], 1, 1)).bernoulli_(kept).div_(kept)
+
+
+def through_layers(
+    layers: Iterable[nn.Module],
+    streams: dict[str, Tensor],
+    attend_mask: Tensor | None,
+    *,
+    saving: bool,
+) -> dict[str, Tensor]:
+    """Return the streams after all layers; `saving` keeps only their inputs for backward."""
+    for layer in layers:
+        if saving:
+            streams = checkpoint(layer, streams, attend_mask, use_reentrant=False)
+        else:
+            streams = layer(streams, attend_mask)
+    return streams
 
 
 def _scaled(residual: Tensor, keep: Tensor | None) -> Tensor:
