@@ -214,9 +214,11 @@ def pretrain(
     """Pretrain on image-text pairs, one stage at a time; print the weights' path.
 
     Without --data the full tiny world is drawn into data/tinyworld-full. The same command goes on
-    where an interrupted one stopped.
+    where an interrupted one stopped. The stage health trains nothing: it prints how well --weights
+    predict words of each kind, with the image and without.
     """
-    from evalsuite.pretraining.run import PretrainRequest
+    from evalsuite.pretraining.health import health_table
+    from evalsuite.pretraining.run import PretrainRequest, examine_words
     from evalsuite.pretraining.run import pretrain as run_it
 
     request = PretrainRequest(
@@ -233,6 +235,9 @@ def pretrain(
         skip_bad=skip_bad,
         track=track,
     )
+    if stage == "health":
+        print(health_table(examine_words(request)))
+        return
     print(run_it(request).weights)
 
 

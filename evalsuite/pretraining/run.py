@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
@@ -14,7 +15,6 @@ from evalsuite.backbones.contract import Backbone
 from evalsuite.backbones.convert import recognise
 from evalsuite.backbones.fetch import local_file
 from evalsuite.backbones.loading import KeyReport, load_weights, official_state
-from evalsuite.catalog import backbone_names, check_known
 from evalsuite.data.images import ImageReader, eval_transform
 from evalsuite.data.index import SampleIndex, open_index
 from evalsuite.data.text import Tokenizer
@@ -26,23 +26,26 @@ from evalsuite.engine.session import accelerator_for, environment, share_cores
 from evalsuite.engine.trainer_state import remove_states
 from evalsuite.evaluating import note_phase
 from evalsuite.heads.dual_encoder import DualEncoder, RetrievalRecipe
+from evalsuite.heads.words import WordHead
 from evalsuite.pretraining.codes import HINT, check_same, read_codes
 from evalsuite.pretraining.corpus import CORPUS
+from evalsuite.pretraining.health import Examination, Health, health_table, word_health
 from evalsuite.pretraining.objective import OpenMasked
 from evalsuite.pretraining.recipes import MaskedRecipe, Stage, TokenizerRecipe, recipe_of
 from evalsuite.pretraining.tokenizer import OpenTokenizer, clustered_pixels
 from evalsuite.records.errors import UserError
-from evalsuite.records.files import file_sha256
+from evalsuite.records.files import file_sha256, write_json
 from evalsuite.records.recipe import Recipe
 from evalsuite.records.run import Run
 from evalsuite.setting_up import load_backbone
+from evalsuite.starting_weights import TINY_BACKBONE, Weights, backbone_of, weights_named
 from evalsuite.task import OpenTask
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 from evalsuite.tinyworld.write import write_world
 
 FULL_WORLD = Path("data/tinyworld-full")
-TINY_BACKBONE = "beit3_tiny"
 TINY_TOKENIZER = "beit3_tiny_tokenizer.safetensors"
+HEALTH_CAPTIONS = 500
 STAGES: tuple[Stage, ...] = ("tokenizer", "masked", "itc")
 
 
@@ -69,15 +72,6 @@ class PretrainRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class File:
-    """A weights file that a stage starts from."""
-
-    path: Path
-    sha256: str
-    state: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Work:
     """A request made concrete. `sources` are the files that decide the result, by their use."""
 
@@ -86,8 +80,10 @@ class Work:
     backbone_name: str
     data: Path
     index: SampleIndex
+    tokenizer: Tokenizer
     task: OpenTask
     model: TaskModel
+    start: Weights
     sources: Mapping[str, str | None]
     key_report: KeyReport | None
 
@@ -111,8 +107,48 @@ def pretrain(request: PretrainRequest) -> Run:
             _cluster(work, work.recipe, run, request)
         else:
             _train(work, run, request)
+    if work.accelerator.is_main_process:
+        _note_health(work, run)
+    work.accelerator.wait_for_everyone()
     work.accelerator.end_training()
     return run
+
+
+def examine_words(request: PretrainRequest) -> list[Health]:
+    """Return what weights with a word head predict of each kind of hidden word.
+
+    Captions come from the corpus's val split; `limit` says how many, 500 by default.
+
+    Raises:
+        UserError: the weights hold no word head, or files are missing.
+    """
+    if request.weights is None:
+        raise UserError("--stage health looks at weights: give --weights FILE")
+    start = weights_named(request.weights, request.seed)
+    name = backbone_of(request.backbone, start)
+    if start.state is None or "mlm_head.weight" not in start.state:
+        raise UserError(
+            f"{start.origin}: holds no mlm_head to predict words with; expected the weights of "
+            "--stage masked"
+        )
+    recipe = recipe_of("masked", name).with_settings(request.settings)
+    accelerator = accelerator_for(recipe, request.device, None, request.runs)
+    data = _data(request, accelerator)
+    size = recognise(start.state, start.origin).image_size
+    backbone = beit3(name, image_size=size, seed=None)
+    with torch.device("meta"):
+        head = WordHead(backbone.width, len(start.state["mlm_head.weight"]))
+    load_weights(backbone, head, start.state, source=start.origin)
+    share_cores(backbone)
+    work = Examination(
+        backbone=backbone.to(accelerator.device),
+        head=head.to(accelerator.device),
+        tokenizer=_tokenizer(name, data),
+        data=data,
+        index=open_index(CORPUS, data, CORPUS.card.eval_split),
+        max_text_tokens=recipe.max_text_tokens,
+    )
+    return word_health(work, request.limit or HEALTH_CAPTIONS)
 
 
 def _set_up(request: PretrainRequest) -> Work:
@@ -121,8 +157,8 @@ def _set_up(request: PretrainRequest) -> Work:
     Raises:
         UserError: anything that the person can mend.
     """
-    start = None if request.weights is None else _start(request.weights)
-    name = _backbone_name(request, start)
+    start = weights_named(request.weights, request.seed)
+    name = backbone_of(request.backbone, start)
     recipe = recipe_of(request.stage, name).with_settings(request.settings)
     accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
     data = _data(request, accelerator)
@@ -134,13 +170,13 @@ def _set_up(request: PretrainRequest) -> Work:
         activation_checkpointing=recipe.activation_checkpointing,
         seed=request.seed,
     )
-    sources = {"weights": None if start is None else start.sha256}
+    sources = {"weights": start.sha256}
     task = _open(recipe, request, data, tokenizer, backbone, sources)
     head = task.head(backbone, seed=request.seed)
     backbone.initialise_head(head, request.seed)
     report = None
-    if start is not None:
-        report = load_weights(backbone, head, start.state, new_head=True, source=str(start.path))
+    if start.state is not None:
+        report = load_weights(backbone, head, start.state, new_head=True, source=start.origin)
         if accelerator.is_main_process:
             say(str(report))
     model = TaskModel(backbone, head, task)
@@ -151,8 +187,10 @@ def _set_up(request: PretrainRequest) -> Work:
         backbone_name=name,
         data=data,
         index=open_index(CORPUS, data, recipe.train_split or CORPUS.card.train_split),
+        tokenizer=tokenizer,
         task=task,
         model=model,
+        start=start,
         sources=sources,
         key_report=report,
     )
@@ -185,29 +223,6 @@ def _open(
     sources["tokenizer"] = file_sha256(path)
     side = backbone.image_size // backbone.patch_size
     return OpenMasked(data, recipe, tokenizer, read_codes(path, backbone), side)
-
-
-def _start(given: str) -> File:
-    """Return the weights to start from, downloaded where they are named and not here."""
-    path = local_file(given)
-    return File(path=path, sha256=file_sha256(path), state=read_checkpoint(path))
-
-
-def _backbone_name(request: PretrainRequest, start: File | None) -> str:
-    """Return the backbone that is asked for, or the one whose weights are given.
-
-    Raises:
-        UserError: there is none of that name, or the weights are of no known size.
-    """
-    if request.backbone is not None:
-        check_known("backbone", request.backbone, backbone_names())
-        return request.backbone
-    if start is None:
-        return TINY_BACKBONE
-    found = recognise(start.state, str(start.path)).backbone
-    if found is None:
-        raise UserError(f"{start.path}: of no known size; name one with --backbone")
-    return found
 
 
 def _data(request: PretrainRequest, accelerator: Accelerator) -> Path:
@@ -270,7 +285,7 @@ def _run(work: Work, request: PretrainRequest) -> Run:
         run.facts["data"] = str(work.data.resolve())
         run.facts["num_samples"] = min(len(work.index), request.limit or len(work.index))
         run.facts["weights"] = {
-            "origin": request.weights or f"from scratch, seed {request.seed}",
+            "origin": work.start.origin,
             "keys": None if work.key_report is None else asdict(work.key_report),
         }
         run.facts.setdefault("phases", {})
@@ -318,3 +333,25 @@ def _cluster(work: Work, recipe: TokenizerRecipe, run: Run, request: PretrainReq
         patch_size = work.model.backbone.patch_size
         _save(work, run, clustered_pixels(work.index, read, recipe, patch_size, seed=request.seed))
     work.accelerator.wait_for_everyone()
+
+
+def _note_health(work: Work, run: Run) -> None:
+    """Write and say what a finished masked stage predicts of each kind of word, once."""
+    path = run.folder / "health.json"
+    if not isinstance(work.recipe, MaskedRecipe) or path.is_file():
+        return
+    model = work.model
+    load_weights(model.backbone, model.head, read_checkpoint(run.weights), source=str(run.weights))
+    found = word_health(
+        Examination(
+            backbone=model.backbone.to(work.accelerator.device),
+            head=model.head.to(work.accelerator.device),
+            tokenizer=work.tokenizer,
+            data=work.data,
+            index=open_index(CORPUS, work.data, CORPUS.card.eval_split),
+            max_text_tokens=work.recipe.max_text_tokens,
+        ),
+        HEALTH_CAPTIONS,
+    )
+    write_json(path, [one._asdict() for one in found])
+    say(health_table(found))

@@ -52,9 +52,10 @@ class Quantizer(nn.Module):
         shape = (recipe.num_codes, recipe.code_width)
         codes_KC = F.normalize(torch.randn(shape, generator=torch.Generator().manual_seed(seed)))
         self.register_buffer("codes_KC", codes_KC)
-        # An even start: every code weighs as a step's even share would.
-        self.register_buffer("mean_counts_K", torch.ones(shape[0]))
-        self.register_buffer("mean_sums_KC", codes_KC.clone())
+        # Random codes weigh next to nothing: those that no point is near die at the first step.
+        start = recipe.dead_below / 2
+        self.register_buffer("mean_counts_K", torch.full((shape[0],), start))
+        self.register_buffer("mean_sums_KC", start * codes_KC)
         self.register_buffer("step_counts_K", torch.zeros(shape[0]))
         self.register_buffer("step_sums_KC", torch.zeros(shape))
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
@@ -96,20 +97,16 @@ class Quantizer(nn.Module):
         """Give every dead code half of a busy one: the deadest half of the busiest."""
         order_K = self.mean_counts_K.argsort(stable=True)
         num_dead = int((self.mean_counts_K < self._dead_below).sum())
-        num_dead = min(num_dead, len(order_K) // 2)
-        if num_dead == 0:
-            return
-        dead, busy = order_K[:num_dead], order_K.flip(0)[:num_dead]
+        num_split = min(num_dead, len(order_K) - num_dead)
+        dead, busy = order_K[:num_split], order_K.flip(0)[:num_split]
+        generator = torch.Generator().manual_seed(step)
+        noise = torch.randn((num_split, self.codes_KC.shape[1]), generator=generator)
         self.mean_counts_K[busy] /= 2
-        self.mean_sums_KC[busy] /= 2
-        noise = torch.randn(
-            (num_dead, self.codes_KC.shape[1]), generator=torch.Generator().manual_seed(step)
-        )
-        shift = SPLIT_NOISE * noise.to(self.codes_KC.device)
         self.mean_counts_K[dead] = self.mean_counts_K[busy]
-        halves = F.normalize(self.mean_sums_KC[busy], dim=1) + shift
-        lengths = self.mean_sums_KC[busy].norm(dim=1, keepdim=True)
-        self.mean_sums_KC[dead] = F.normalize(halves, dim=1) * lengths
+        half_SC = self.mean_sums_KC[busy] / 2
+        shift_SC = SPLIT_NOISE * half_SC.norm(dim=1, keepdim=True) * noise.to(half_SC.device)
+        self.mean_sums_KC[busy] = half_SC + shift_SC
+        self.mean_sums_KC[dead] = half_SC - shift_SC
 
 
 class DecoderLayer(nn.Module):
@@ -195,9 +192,8 @@ class OpenTokenizer:
             codes_BNC = head.quantizer(unit_BNC)
         made_BNP = head.reconstruct(unit_BNC + (codes_BNC - unit_BNC).detach()).float()
         apart_BNC = (unit_BNC - codes_BNC.detach()).square()
-        return self._apart(made_BNP, batch["image"], backbone.patch_size) + (
-            self._recipe.commitment * apart_BNC.flatten(1).mean(dim=1)
-        )
+        committed_B: Tensor = self._recipe.commitment * apart_BNC.flatten(1).mean(dim=1)
+        return self._apart(made_BNP, batch["image"], backbone.patch_size) + committed_B
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the mean over the images."""
