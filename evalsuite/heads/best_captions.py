@@ -12,8 +12,10 @@ from evalsuite.records.errors import UserError
 class Caption(NamedTuple):
     """The words' ids, specials left out, and the score that the search gave them.
 
-    `margin` is that of heads/deciding.py: of all choices of the search, whether or not another
-    outcome would have led to other words.
+    `margin` says how narrowly it came to be: its lead over the second best caption, or the least
+    lead of its beginnings over what the search dropped. In a finished search it is the margin of
+    heads/deciding.py. Something dropped narrowly that would have won is not in it:
+    where rounding keeps that, it is narrow there.
     """
 
     words: list[int]
@@ -27,7 +29,6 @@ class BestCaptions:
     def __init__(self, num_images: int) -> None:
         self._best = [Caption([], -math.inf)] * num_images
         self._second = np.full(num_images, -math.inf)
-        self._gap = np.full(num_images, math.inf)
         self._size = np.ones(num_images)
 
     def scores(self, images_B: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -47,12 +48,8 @@ class BestCaptions:
         """Note how large the scores of the next words are."""
         self._size[images_B] = np.maximum(self._size[images_B], size_B)
 
-    def note_gap(self, images_B: NDArray[np.int64], gap_B: NDArray[np.float32]) -> None:
-        """Note by how much the last that the search goes on with is better than the next."""
-        self._gap[images_B] = np.minimum(self._gap[images_B], gap_B)
-
     def captions(self) -> list[Caption]:
-        """Return the best captions with their margins.
+        """Return the best captions; their margins are relative to the size of the scores.
 
         Raises:
             UserError: one has no finite score.
@@ -62,9 +59,9 @@ class BestCaptions:
                 "the caption of an image has no finite probability: are these captioning weights? "
                 "Full precision may help (--set precision=no)"
             )
-        lead = np.array([caption.score for caption in self._best]) - self._second
-        margins = (np.minimum(self._gap, lead) / self._size).tolist()
         return [
-            caption._replace(margin=margin)
-            for caption, margin in zip(self._best, margins, strict=True)
+            one._replace(margin=min(one.margin, one.score - second) / size)
+            for one, second, size in zip(
+                self._best, self._second.tolist(), self._size.tolist(), strict=True
+            )
         ]

@@ -4,7 +4,6 @@ Axes: B images, K beams of an image, R = B x K rows, C candidates of an image, T
 V vocabulary.
 """
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evalsuite.backbones.contract import Backbone, Memory
+from evalsuite.backbones.contract import Backbone
 from evalsuite.heads.best_captions import BestCaptions, Caption
+from evalsuite.heads.word_reader import Ids, WordReader
 from evalsuite.records.errors import UserError
 
-Ids = NDArray[np.int64]
 CANDIDATES_PER_BEAM = 3  # unilm beit3/engine_for_finetuning.py CaptioningHandler @768a3c8
 SHORTEST = 4  # <s>, one word, the mask slot and the word that is cut off
 
@@ -28,6 +27,9 @@ class Rules:
 
     `max_tokens` counts <s>, the mask slot and </s>, as the official num_max_bpe_tokens does: a
     caption has at most three words less.
+
+    Raises:
+        UserError: `max_tokens` leaves no room for a word.
     """
 
     bos_id: int
@@ -36,6 +38,12 @@ class Rules:
     max_tokens: int = 64
     num_beams: int = 3
     length_penalty: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < SHORTEST:
+            raise UserError(
+                f"captions of at most {self.max_tokens} tokens: expected {SHORTEST} or more"
+            )
 
     def length(self, num_words: int) -> int:
         """Return the officially counted length of a caption: with <s> and the mask slot."""
@@ -60,27 +68,25 @@ def beam_search(
     next beams. An image is done when no candidate can reach its best caption even at full length.
 
     Raises:
-        UserError: the probabilities are not finite, or `max_tokens` leaves no room for a word.
+        UserError: the probabilities are not finite.
 
     Source: unilm beit3/engine_for_finetuning.py CaptioningHandler.eval_batch and beit3/utils.py
     BeamHypotheses @768a3c8. There the image is encoded once a beam; it never sees the words.
     """
-    reader = _Reader(backbone, head, image_BCHW, rules)
+    reader = WordReader(backbone, head, image_BCHW, rules.mask_id)
     best = BestCaptions(len(image_BCHW))
     beams = _Beams.start(len(image_BCHW), rules)
     while len(beams.images_B):
         words = reader.next_words(beams.texts_BKT[..., -1])
         best.note_size(beams.images_B, words.size_B)
-        found = _candidates(words.log_RV, beams.totals_BK, rules)
+        found = _candidates(words.log_RV, beams, rules)
         is_done_B = best.scores(beams.images_B) >= _best_hope(found, rules)
-        is_end_BC = (found.words_BC == rules.eos_id) | rules.is_last(beams.num_words)
-        for row, place in _ended(is_end_BC, is_done_B, rules.num_beams):
+        for row, place in _ended(found.is_end_BC, is_done_B, rules.num_beams):
             best.meet(beams.images_B[row], beams.ended(found, row, place, rules))
         if rules.is_last(beams.num_words):
             break
         rows_B = np.flatnonzero(~is_done_B)
-        places_BK = np.argsort(is_end_BC, axis=1, kind="stable")[rows_B, : rules.num_beams]
-        best.note_gap(beams.images_B[rows_B], found.gaps(rows_B, places_BK[:, -1]))
+        places_BK = found.places_BK[rows_B]
         reader.keep(rows_B, found.beams_BC[rows_B[:, None], places_BK])
         beams = beams.after(found, rows_B, places_BK)
     return best.captions()
@@ -92,113 +98,66 @@ def greedy_search(
     """Return the caption of each image that takes the likeliest word every time.
 
     Raises:
-        UserError: the probabilities are not finite, or `max_tokens` leaves no room for a word.
+        UserError: the probabilities are not finite.
     """
-    reader = _Reader(backbone, head, image_BCHW, rules)
+    reader = WordReader(backbone, head, image_BCHW, rules.mask_id)
     best = BestCaptions(len(image_BCHW))
     images_B = np.arange(len(image_BCHW))
     texts_BT = np.full((len(image_BCHW), 1), rules.bos_id)
     totals_B = np.zeros(len(image_BCHW), np.float32)
+    leads_B = np.full(len(image_BCHW), np.inf, np.float32)
     while len(images_B):
         num_words = texts_BT.shape[1] - 1
         next_words = reader.next_words(texts_BT[:, -1:])
         best.note_size(images_B, next_words.size_B)
         log_B, words_B = (x.cpu().numpy() for x in next_words.log_RV.max(dim=1))
         totals_B = totals_B + log_B
+        if not rules.is_last(num_words):  # there it ends whatever the word
+            leads_B = np.minimum(leads_B, next_words.lead_B())
         is_end_B = (words_B == rules.eos_id) | rules.is_last(num_words)
         for row in np.flatnonzero(is_end_B):
             score = rules.score(float(totals_B[row]), rules.length(num_words))
-            best.meet(images_B[row], Caption(texts_BT[row, 1:].tolist(), score))
-        if not rules.is_last(num_words):  # there it ends whatever the word
-            best.note_gap(images_B, next_words.lead_B())
+            words = texts_BT[row, 1:].tolist()
+            best.meet(images_B[row], Caption(words, score, float(leads_B[row])))
         rows_B = np.flatnonzero(~is_end_B)
-        images_B, totals_B = images_B[rows_B], totals_B[rows_B]
+        images_B, totals_B, leads_B = images_B[rows_B], totals_B[rows_B], leads_B[rows_B]
         texts_BT = np.concatenate([texts_BT[rows_B], words_B[rows_B, None]], axis=1)
         reader.keep(rows_B, np.zeros((len(rows_B), 1), np.int64))
     return best.captions()
 
 
-class _NextWords(NamedTuple):
-    """Log probabilities of each row's next word, in fp32, and the largest logit of each image."""
-
-    log_RV: Tensor
-    size_B: NDArray[np.float32]
-
-    def lead_B(self) -> NDArray[np.float32]:
-        """Return how far each row's likeliest word is ahead of the second."""
-        best_R2 = self.log_RV.topk(2, dim=1).values.cpu().numpy()
-        lead_B: NDArray[np.float32] = best_R2[:, 0] - best_R2[:, 1]
-        return lead_B
-
-
-class _Reader:
-    """Reads texts behind images, a word at a time, and predicts the word that comes next."""
-
-    def __init__(
-        self, backbone: Backbone, head: nn.Module, image_BCHW: Tensor, rules: Rules
-    ) -> None:
-        if rules.max_tokens < SHORTEST:
-            raise UserError(
-                f"captions of at most {rules.max_tokens} tokens: expected {SHORTEST} or more"
-            )
-        self._backbone, self._head, self._mask_id = backbone, head, rules.mask_id
-        self._image = backbone.remember_image(image_BCHW)
-        self._past: Memory | None = None
-        self._num_beams = 1
-        self._device = image_BCHW.device
-
-    def next_words(self, words_BK: Ids) -> _NextWords:
-        """Read each row's last word and predict the next."""
-        self._num_beams = words_BK.shape[1]
-        words_R = torch.from_numpy(words_BK.reshape(-1)).to(self._device)
-        # A word is predicted as in training: in the place of a mask that follows the text.
-        text_R2 = torch.stack([words_R, torch.full_like(words_R, self._mask_id)], dim=1)
-        tokens_R2D, memory = self._backbone.continue_text(text_R2, self._image, self._past)
-        self._past = memory.first(memory.num_tokens - 1)
-        logits_RV: Tensor = self._head(tokens_R2D[:, 1]).float()
-        size_R = torch.linalg.vector_norm(logits_RV, math.inf, dim=1)
-        size_B = size_R.view(words_BK.shape).amax(dim=1).cpu().numpy()
-        return _NextWords(logits_RV.log_softmax(dim=1), size_B)
-
-    def keep(self, rows_B: Ids, beams_BK: Ids) -> None:
-        """Go on with some of the images and, of each, these beams; one may come more than once."""
-        assert self._past is not None
-        rows_R = (rows_B[:, None] * self._num_beams + beams_BK).reshape(-1)
-        self._past = self._past.rows(torch.from_numpy(rows_R).to(self._device))
-        if len(rows_B) < len(self._image.keys[0]):
-            self._image = self._image.rows(torch.from_numpy(rows_B).to(self._device))
-
-
 class _Candidates(NamedTuple):
-    """The likeliest continuations of each image, best first: their sums, beams and next words."""
+    """The likeliest continuations of each image, best first: their sums, beams and next words.
+
+    `is_end_BC` are those that end a caption, `places_BK` the best that go on. `leads_BC` are the
+    least leads of each and of its beginnings over the best that the search dropped beside them.
+    """
 
     totals_BC: NDArray[np.float32]
     beams_BC: Ids
     words_BC: Ids
-
-    def gaps(self, rows_B: Ids, last_B: Ids) -> NDArray[np.float32]:
-        """Return how far the last candidate that is needed is ahead of the next, for some images.
-
-        There is a next one: a beam ends once, so at most 2 K are needed of 3 K.
-        """
-        gap_B: NDArray[np.float32] = (
-            self.totals_BC[rows_B, last_B] - self.totals_BC[rows_B, last_B + 1]
-        )
-        return gap_B
+    is_end_BC: NDArray[np.bool_]
+    places_BK: Ids
+    leads_BC: NDArray[np.float32]
 
 
 class _Beams(NamedTuple):
-    """Texts being written: of which images, their ids from <s> on, and summed log probabilities."""
+    """Texts being written: of which images, their ids from <s> on, and summed log probabilities.
+
+    `leads_BK` is as in `_Candidates`.
+    """
 
     images_B: Ids
     texts_BKT: Ids
     totals_BK: NDArray[np.float32]
+    leads_BK: NDArray[np.float32]
 
     @classmethod
     def start(cls, count: int, rules: Rules) -> "_Beams":
         """Return one empty text an image: of the official three, two start without a chance."""
         texts_BKT = np.full((count, 1, 1), rules.bos_id)
-        return cls(np.arange(count), texts_BKT, np.zeros((count, 1), np.float32))
+        totals_BK = np.zeros((count, 1), np.float32)
+        return cls(np.arange(count), texts_BKT, totals_BK, np.full_like(totals_BK, np.inf))
 
     @property
     def num_words(self) -> int:
@@ -209,24 +168,34 @@ class _Beams(NamedTuple):
         """Return the caption that ends with a candidate, whose own chance counts."""
         words = self.texts_BKT[row, found.beams_BC[row, place], 1:].tolist()
         total = float(found.totals_BC[row, place])
-        return Caption(words, rules.score(total, rules.length(self.num_words)))
+        score = rules.score(total, rules.length(self.num_words))
+        return Caption(words, score, float(found.leads_BC[row, place]))
 
     def after(self, found: _Candidates, rows_B: Ids, places_BK: Ids) -> "_Beams":
         """Return the texts of some of the images, gone on with these candidates."""
         chosen = (rows_B[:, None], places_BK)
         before_BKT = self.texts_BKT[rows_B[:, None], found.beams_BC[chosen]]
         texts_BKT = np.concatenate([before_BKT, found.words_BC[chosen][..., None]], axis=2)
-        return _Beams(self.images_B[rows_B], texts_BKT, found.totals_BC[chosen])
+        totals_BK, leads_BK = found.totals_BC[chosen], found.leads_BC[chosen]
+        return _Beams(self.images_B[rows_B], texts_BKT, totals_BK, leads_BK)
 
 
-def _candidates(log_RV: Tensor, totals_BK: NDArray[np.float32], rules: Rules) -> _Candidates:
+def _candidates(log_RV: Tensor, beams: _Beams, rules: Rules) -> _Candidates:
     """Return the candidates of all beams of an image together."""
-    vocabulary = log_RV.shape[1]
-    before_R1 = torch.from_numpy(totals_BK).to(log_RV.device).view(-1, 1)
-    totals_BW = (log_RV + before_R1).view(len(totals_BK), -1)
+    before_R1 = torch.from_numpy(beams.totals_BK).to(log_RV.device).view(-1, 1)
+    totals_BW = (log_RV + before_R1).view(len(beams.images_B), -1)
     best = totals_BW.topk(CANDIDATES_PER_BEAM * rules.num_beams, dim=1)
-    places_BC = best.indices.cpu().numpy()
-    return _Candidates(best.values.cpu().numpy(), *np.divmod(places_BC, vocabulary))
+    totals_BC, places_BC = best.values.cpu().numpy(), best.indices.cpu().numpy()
+    beams_BC, words_BC = np.divmod(places_BC, log_RV.shape[1])
+    is_last = rules.is_last(beams.num_words)
+    is_end_BC = (words_BC == rules.eos_id) | is_last
+    places_BK = np.argsort(is_end_BC, axis=1, kind="stable")[:, : rules.num_beams]
+    leads_BC = np.take_along_axis(beams.leads_BK, beams_BC, axis=1)
+    if not is_last:
+        # There is a next one: a beam ends once, so at most 2 K are looked at of 3 K.
+        dropped_B1 = np.take_along_axis(totals_BC, places_BK[:, -1:] + 1, axis=1)
+        leads_BC = np.minimum(leads_BC, totals_BC - dropped_B1)
+    return _Candidates(totals_BC, beams_BC, words_BC, is_end_BC, places_BK, leads_BC)
 
 
 def _best_hope(found: _Candidates, rules: Rules) -> NDArray[np.float64]:

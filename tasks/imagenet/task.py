@@ -178,7 +178,7 @@ class OpenImageNet:
         logits_BC = self.forward(backbone, head, batch)
         best = logits_BC.topk(min(TOP, len(self.wnids)), dim=-1).indices.tolist()
         ranked = [[self.wnids[label] for label in labels] for labels in best]
-        return decided(ranked, logits_BC, num_ranked=TOP)
+        return decided(ranked, logits_BC, borders=(1, TOP))
 
 
 TASK = Task(
