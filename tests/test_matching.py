@@ -106,7 +106,9 @@ def test_a_loss_over_the_batch_refuses_a_cut_batch(world: Path, tmp_path: Path) 
 
 
 def test_zero_shot_never_trains(world: Path, finished: dict[str, Run], tmp_path: Path) -> None:
-    scratch = Request(task="retrieval_coco", data=world, runs=tmp_path, zero_shot=True)
+    scratch = Request(
+        task="retrieval_coco", data=world, runs=tmp_path, weights="scratch", zero_shot=True
+    )
     with pytest.raises(UserError, match="from scratch, seed 0 holds no head for it"):
         evaluate(scratch)
     other = replace(scratch, weights=str(finished["nlvr2"].weights))
