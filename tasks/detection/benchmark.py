@@ -121,18 +121,19 @@ class Detection:
     ) -> list[Score]:
         """Return the twelve figures of boxes, of masks, or of both, whatever was predicted.
 
-        An image without a record has no detections. All are in percent; see `ap_scores` for how
-        the intervals are made.
+        Where there are both, a figure of masks follows that of boxes, so that the first few
+        scores tell of both. An image without a record has no detections. All are in percent; see
+        `ap_scores` for how the intervals are made.
 
         Raises:
             UserError: an image or class is not in the truth, or a mask is malformed.
         """
         found = detections_of(predictions)
-        scores: list[Score] = []
-        for kind in _kinds(found):
-            evaluated = evaluate(found, references, kind)
-            scores += ap_scores(evaluated, references, kind, interval=interval)
-        return scores
+        figures = [
+            ap_scores(evaluate(found, references, kind), references, kind, interval=interval)
+            for kind in _kinds(found)
+        ]
+        return [score for together in zip(*figures, strict=True) for score in together]
 
     def class_scores(self, predictions: Predictions, references: Any) -> list[Score]:
         """Return the AP of every class that has ground truth: `box_ap/person`, `mask_ap/person`."""
