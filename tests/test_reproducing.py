@@ -57,12 +57,14 @@ def test_a_table_in_small_is_measured_on_the_tiny_world(world: Path, tmp_path: P
 
 @pytest.mark.slow
 def test_all_tasks_end_with_a_table_a_radar_and_a_page(world: Path, tmp_path: Path) -> None:
-    found = evaluate_all(Request(task="all", data=world, runs=tmp_path))
+    found = evaluate_all(Request(task="all", data=world, runs=tmp_path, track="tensorboard"))
     assert not found.failed
     assert found.page == tmp_path / "report" / "report.html"
     written = {path.name for path in found.page.parent.iterdir()}
     assert {"report.md", "report.json", "report.html", "README.md"} <= written
     assert {"radar.svg", "table.md"} <= written
+    folders = {path.parent for path in tmp_path.glob("*/events.out.tfevents.*")}
+    assert len(folders) == len(found.reports) + 1  # and the radar's
     assert "(this suite)" in (found.page.parent / "table.md").read_text()
     assert len(found.reports) >= 9
 

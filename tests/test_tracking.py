@@ -8,6 +8,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from evalsuite.evaluating import evaluate
+from evalsuite.everything import evaluate_all
 from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
 from evalsuite.tracking import track_picture
@@ -39,6 +40,21 @@ def test_loss_scores_and_report_are_tracked(tmp_path: Path) -> None:
         assert held.Scalars(tag)[0].value == pytest.approx(value, rel=1e-6)  # stored in 32 bits
     text = held.Tensors("val report/text_summary")[0].tensor_proto.string_val[0].decode()
     assert f"{score.value:.2f}" in text
+
+
+def test_all_tasks_track_their_scores_and_one_radar(tmp_path: Path) -> None:
+    world, runs, names = tmp_path / "world", tmp_path / "runs", ("imagenet", "nlvr2")
+    write_world(world, size="mini", benchmarks=names)
+    request = Request(task="all", data=world, runs=runs, track="tensorboard")
+    for report in evaluate_all(request, names).reports:
+        held = events(next(runs.glob(f"{report.task}-*/run.json")).parent)
+        score = report.scores[0]
+        stored = held.Scalars(f"{report.split}/{score.name}")[0].value
+        assert stored == pytest.approx(score.value, rel=1e-6)
+        assert held.Scalars("loss")
+    radar = events(runs / "radar").Images("radar")[0]
+    with Image.open(runs / "report/radar.png") as picture:
+        assert (radar.width, radar.height) == picture.size
 
 
 def test_the_picture_of_several_runs_is_tracked(tmp_path: Path) -> None:
