@@ -151,6 +151,14 @@ class Benchmark(Protocol):
 
 
 @runtime_checkable
+class ScoresClasses(Protocol):
+    """A benchmark with a score for each of many classes, which a run's report lists last."""
+
+    def class_scores(self, predictions: Predictions, references: Any) -> list[Score]:
+        """Return the scores of the classes, named `<score>/<class>`."""
+
+
+@runtime_checkable
 class CountsNearTies(Protocol):
     """A benchmark that decides in scoring, by comparing what was predicted of many samples."""
 

@@ -6,7 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from evalsuite.benchmark import Benchmark, CountsNearTies, NamesResults, Predictions
+from evalsuite.benchmark import (
+    Benchmark,
+    CountsNearTies,
+    NamesResults,
+    Predictions,
+    ScoresClasses,
+)
 from evalsuite.catalog import benchmark_named
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_json, write_text
@@ -155,7 +161,7 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
     is_held_back = benchmark.card.splits[chosen].server is not None
     submission = None
     references = None
-    scores: Sequence[Score] = ()
+    scores: list[Score] = []
     baselines: Sequence[Score] = ()
     names = benchmark if isinstance(benchmark, NamesResults) else None
     if is_held_back or (names is not None and names.keeps_results(journaled.predictions)):
@@ -168,6 +174,8 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
         asked = journaled.predictions.keys()
         references = benchmark.references(data, chosen, only=None if is_whole else asked)
         scores = benchmark.score(journaled.predictions, references, interval=interval)
+        if isinstance(benchmark, ScoresClasses):
+            scores += benchmark.class_scores(journaled.predictions, references)
         baselines = benchmark.baselines(data, chosen, only=None if is_whole else asked)
     tolerance = TOLERANCES[run.facts["sessions"][-1]["precision"]]
     report = Report(

@@ -160,6 +160,9 @@ def test_weights_of_another_size_are_fine_tuned_predicted_and_scored(
     assert names[0] == "box_ap"
     assert {"box_ap50", "box_ar_large", "mask_ap", "mask_ar_100"} <= set(names)
     run = Run.open(next((tmp_path / "runs").iterdir()))
+    classes = {name.partition("/")[2] for name in names if name.startswith("mask_ap/")}
+    assert classes == set(BENCHMARK.categories(world, "val").values())
+    assert "| mask_ap/" in (run.folder / "report.md").read_text()
     keys = run.facts["weights"]["keys"]
     assert keys["interpolated"] == ["beit3.encoder.embed_positions.A.weight"]
     assert "pyramid.levels.0.0.weight" in keys["missing"]

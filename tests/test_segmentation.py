@@ -1,5 +1,6 @@
 """ADE20K beside mmseg: transforms and windows; bad files; the whole way on the mini tiny world."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from evalsuite.engine.plan import Plan
 from evalsuite.evaluating import evaluate
 from evalsuite.metrics.official_miou import zero_label_reduced
 from evalsuite.records.errors import UserError
+from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
@@ -231,10 +233,13 @@ def test_an_unknown_choice_is_refused(world: Path, setting: dict[str, str]) -> N
 def test_the_journal_holds_counts_that_give_the_scores(world: Path, finished: Run) -> None:
     journaled = finished.journaled("val").predictions
     assert all(sum(row[2] for row in rows) <= 128 * 128 for rows in journaled.values())
-    report = (finished.folder / "report.json").read_text()
-    scores = BENCHMARK.score(journaled, BENCHMARK.references(world, "val"))
+    report = Report.from_json(json.loads((finished.folder / "report.json").read_text()))
+    references = BENCHMARK.references(world, "val")
+    scores = BENCHMARK.score(journaled, references)
     assert [score.name for score in scores] == ["miou", "macc", "aacc"]
-    assert all(str(score.value) in report for score in scores)
+    classes = BENCHMARK.class_scores(journaled, references)
+    assert classes[0].name.startswith("iou/")
+    assert report.scores == [*scores, *classes]
 
 
 def test_kept_maps_give_the_same_scores_whatever_the_batch_size(

@@ -18,11 +18,14 @@ def markdown(report: Report) -> str:
         "",
         _verdict_line(report),
         "",
-        *_score_table(report.scores),
+        *_score_table([score for score in report.scores if "/" not in score.name]),
     ]
     if report.baselines:
         lines += ["", "Without looking (baselines computed from the training answers):", ""]
         lines += _score_table(report.baselines)
+    parts = [score for score in report.scores if "/" in score.name]
+    if parts:
+        lines += ["", "In parts:", "", *_score_table(parts)]
     if report.submission is not None:
         lines += ["", f"The ground truth is held back; submit `{report.submission}`."]
     if report.failures:
