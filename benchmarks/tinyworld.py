@@ -5,6 +5,7 @@
     python benchmarks/tinyworld.py --tasks vqa,nlvr2 --arms masked,scratch --seeds 0
     python benchmarks/tinyworld.py --arm "no images=FILE"  one more arm, or another file for one
     python benchmarks/tinyworld.py --set vqa:epochs=1      a setting of a recipe, in every arm
+    python benchmarks/tinyworld.py --budget 0.5            half of the epochs, in every arm
     python benchmarks/tinyworld.py --page-only             from the log, whatever is finished
 
 Goes on where it stopped; several processes share the cells among themselves.
@@ -29,6 +30,7 @@ from tinyworld_cells import (
 from tinyworld_page import write_page
 from tinyworld_rows import ALL_TASKS, ARMS, SCRATCH, SEEDS, SETTINGS, USUAL_TASKS, ZERO_SHOT
 
+from evalsuite.catalog import task_named
 from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
 from evalsuite.setting_up import TINY_WORLD
@@ -62,10 +64,10 @@ def _run(options: argparse.Namespace) -> dict[str, str]:
     if not options.page_only:
         names = _chosen(options.arms, arms, "arm") or list(arms)
         tasks = _chosen(options.tasks, ALL_TASKS, "task") or list(USUAL_TASKS)
-        shared = {task: list(settings) for task, settings in SETTINGS.items()}
+        shared = {task: [*_budget(task, options.budget), *SETTINGS.get(task, ())] for task in tasks}
         for one in options.set:
             task, setting = _pair(one, ":", "--set TASK:key=value")
-            shared.setdefault(task, []).append(setting)
+            shared.setdefault(TASKS_OF.get(task, task), []).append(setting)
         if options.tune:
             cells = tuning_cells(arm_of(SCRATCH, SCRATCH), tasks, shared)
         else:
@@ -78,6 +80,15 @@ def _run(options: argparse.Namespace) -> dict[str, str]:
     write_page(read_log(out / LOG), shown, options.page)
     print(options.page)
     return failed
+
+
+def _budget(task: str, share: float) -> list[str]:
+    """Return the settings that give every arm a share of the epochs of a task's recipe."""
+    if share == 1 or task == ZERO_SHOT:
+        return []
+    recipe = task_named(task).recipe("beit3_tiny")
+    epochs, warmup = recipe.epochs * share, recipe.warmup_epochs * share
+    return [f"epochs={epochs:g}", f"warmup_epochs={warmup:g}"]
 
 
 def _run_cells(cells: Sequence[Cell], data: Path, out: Path) -> dict[str, str]:
@@ -150,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)))
     parser.add_argument("--arm", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--set", action="append", default=[], metavar="TASK:key=value")
+    parser.add_argument("--budget", type=float, default=1.0, help="share of the recipes' epochs")
     parser.add_argument("--tune", action="store_true", help="scratch's learning rates, on seed 0")
     parser.add_argument("--page-only", action="store_true", help="write the page from the log")
     parser.add_argument("--world", choices=SIZE_NAMES, default="small")

@@ -112,7 +112,7 @@ def cells_of(
             for arm in arms:
                 if task == ZERO_SHOT and (seed != seeds[0] or not arm.is_contrastive):
                     continue
-                own = tuple(shared.get(RETRIEVAL if task == ZERO_SHOT else task, ()))
+                own = () if task == ZERO_SHOT else tuple(shared.get(task, ()))
                 if arm.sha256 is None:
                     own += (f"lr={SCRATCH_LR[task]:g}",)
                 cells.append(Cell(arm, task, 0 if task == ZERO_SHOT else seed, own))

@@ -113,10 +113,11 @@ def table_of(log: Sequence[Finished], arms: Sequence[str]) -> Table:
 
 
 def tuned(log: Sequence[Finished]) -> dict[str, dict[str, Finished]]:
-    """Return the tuning cells by task and learning rate."""
+    """Return the tuning cells by task and learning rate, of the settings that were used last."""
+    tuning = [cell for cell in log if cell.tuning]
+    last = {cell.task: cell.settings[:-1] for cell in tuning}  # the rate comes last
     found: dict[str, dict[str, Finished]] = {}
-    for cell in log:
-        if cell.tuning:
-            rate = next(item for item in reversed(cell.settings) if item.startswith("lr="))
-            found.setdefault(cell.task, {})[rate.removeprefix("lr=")] = cell
+    for cell in tuning:
+        if cell.settings[:-1] == last[cell.task]:
+            found.setdefault(cell.task, {})[cell.settings[-1].removeprefix("lr=")] = cell
     return found

@@ -37,7 +37,7 @@ interval is that of the mean over seeds: the half-width of the single seeds' 95%
 (bootstrap over test samples; averaged, as all seeds answer the same samples) and the half-width of
 a mean over so many seeds (Student's t), added in squares. Two arms are told apart only where these
 intervals do not overlap. Baselines look at no image. Zero-shot evaluation has no seed, and from
-scratch it is chance.
+scratch it is chance. An arm is one pretraining: how far another one would differ is not measured.
 """
 
 
@@ -214,7 +214,8 @@ def _circumstances(table: Table) -> Iterator[str]:
 def _budget(task: str, cells: Sequence[Finished]) -> str:
     """Return what a task's cells cost, its settings and seeds."""
     seconds = sum(cell.seconds for cell in cells) / len(cells) / 60
-    settings = sorted({item for cell in cells for item in cell.settings if item[:3] != "lr="})
+    named = dict.fromkeys(item for cell in cells for item in cell.settings)
+    settings = [item for item in named if not item.startswith("lr=")]
     text = f"- {task}: {cells[0].samples:,.0f} training samples, {seconds:.1f} minutes a run"
     text += f", settings {' '.join(settings)}" if settings else ""
     seeds: dict[str, list[int]] = {}

@@ -41,7 +41,12 @@ def words(weights: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     tasks = "retrieval_coco,zero_shot,imagenet"
     words = ["--world", "mini", "--data", str(folder / "world"), "--out", str(folder / "out")]
     words += ["--page", str(folder / "tinyworld.md"), "--tasks", tasks, "--seeds", "0,1"]
-    for setting in ("retrieval_coco:batch_size=16", "imagenet:epochs=1"):
+    words += ["--budget", "0.5"]
+    for setting in (
+        "retrieval_coco:batch_size=16",
+        "imagenet:epochs=1",
+        "imagenet:warmup_epochs=0",
+    ):
         words += ["--set", setting]
     return words + [f"--arm={name}={path}" for name, path in weights.items()]
 
@@ -65,6 +70,7 @@ def test_every_cell_is_run_once_and_stands_in_the_table(words: list[str], page: 
     text = page.read_text()
     assert "| COCO zero-shot | mean of both R@1 | 11.1 | - |" in text
     assert "| **rows above scratch** |" in text
+    assert "settings epochs=0.5 warmup_epochs=0.05 batch_size=16" in text
     assert "<svg" in page.with_suffix(".svg").read_text()
     before = log.read_bytes()
     assert main(words) == 0
