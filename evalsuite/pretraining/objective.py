@@ -12,17 +12,19 @@ from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evalsuite.backbones.contract import Backbone
+from evalsuite.backbones.contract import Backbone, Features
 from evalsuite.benchmark import Sample
 from evalsuite.data.images import ImageReader, eval_transform, sample_generator
 from evalsuite.data.masking import hide_words
 from evalsuite.data.text import Tokenizer
 from evalsuite.heads.pooled import initialise_linear
 from evalsuite.heads.text import padded
+from evalsuite.pretraining.aggregation import Aggregator, early_tokens
 from evalsuite.pretraining.codes import Codes
 from evalsuite.pretraining.masking import hide_blocks
 from evalsuite.pretraining.recipes import MaskedRecipe
 from evalsuite.pretraining.words import word_chances
+from evalsuite.records.errors import UserError
 
 Batch = Mapping[str, Tensor]
 # The order of a batch: its first samples have images, its last ones texts, those between both.
@@ -32,11 +34,19 @@ IMAGE, PAIR, TEXT = 0, 1, 2
 class MaskedHead(nn.Module):
     """Logits of hidden words and hidden patches, under the names of the released files."""
 
-    def __init__(self, width: int, vocab_size: int, num_codes: int, *, seed: int = 0) -> None:
+    def __init__(
+        self, width: int, vocab_size: int, num_codes: int, *, aggregator: int = 0, seed: int = 0
+    ) -> None:
         super().__init__()
         self.mlm_head = nn.Linear(width, vocab_size)
         self.mim_head = nn.Linear(width, num_codes)
+        self.aggregator = Aggregator(width, aggregator) if aggregator else None
         initialise_linear(self, seed)
+
+    def official_state(self) -> dict[str, Tensor]:
+        """Return the weights that the released files hold: those of the aggregator are not."""
+        state: dict[str, Tensor] = self.state_dict()
+        return {key: value for key, value in state.items() if not key.startswith("aggregator.")}
 
 
 class OpenMasked:
@@ -60,7 +70,18 @@ class OpenMasked:
 
     def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
         """Return a new head."""
-        return MaskedHead(backbone.width, backbone.vocab_size, self._codes.num_codes, seed=seed)
+        if not 1 <= self._recipe.aggregate_from <= backbone.depth:
+            raise UserError(
+                f"--set aggregate_from={self._recipe.aggregate_from}: expected a layer from 1 to "
+                f"{backbone.depth}"
+            )
+        return MaskedHead(
+            backbone.width,
+            backbone.vocab_size,
+            self._codes.num_codes,
+            aggregator=self._recipe.aggregator,
+            seed=seed,
+        )
 
     def inputs(self, sample: Sample, generator: Generator | None) -> dict[str, Any]:
         """Return the sample's stream, and its image or words or both, with what is hidden.
@@ -104,31 +125,15 @@ class OpenMasked:
     def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return each sample's loss, `[B]` in fp32, nats: see `MaskedRecipe`."""
         assert isinstance(head, MaskedHead)
-        num_samples = len(batch["stream"])
-        found = _features(backbone, batch)
-        losses_B = torch.zeros(num_samples, device=batch["stream"].device)
-        if found.patches_IND is not None:
-            masked_IN = batch["masked"]
-            codes_IN = self._codes_of(batch["image"])
-            by_patch = F.cross_entropy(
-                head.mim_head(found.patches_IND[masked_IN]).float(),
-                codes_IN[masked_IN],
-                reduction="none",
-            )
-            losses_I = _mean_per_row(by_patch, masked_IN)
-            is_pair_I = batch["stream"][: len(losses_I)] == PAIR
-            losses_I = torch.where(is_pair_I, self._recipe.image_weight, 1.0) * losses_I
-            losses_B = losses_B + F.pad(losses_I, (0, num_samples - len(losses_I)))
-        if found.words_TLD is not None:
-            hidden_TL = batch["hidden"]
-            by_word = F.cross_entropy(
-                head.mlm_head(found.words_TLD[hidden_TL]).float(),
-                batch["words"][hidden_TL],
-                reduction="none",
-            )
-            losses_T = _mean_per_row(by_word, hidden_TL)
-            losses_B = losses_B + F.pad(losses_T, (num_samples - len(losses_T), 0))
-        return losses_B
+        codes_IN = self._codes_of(batch["image"]) if "image" in batch else None
+        if head.aggregator is None:
+            passes = _passes(backbone, batch)
+            return self._losses(head, _joined(passes), batch, codes_IN)
+        with early_tokens(backbone, self._recipe.aggregate_from) as early:
+            passes = _passes(backbone, batch)
+        again = [head.aggregator(*pair) for pair in zip(passes, early, strict=True)]
+        plain_B = self._losses(head, _joined(passes), batch, codes_IN)
+        return plain_B + self._losses(head, _joined(again), batch, codes_IN)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the mean over the samples, so that it does not depend on how a batch is cut."""
@@ -137,6 +142,24 @@ class OpenMasked:
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return every sample's loss, in the order of the batch."""
         return self.forward(backbone, head, batch).tolist()
+
+    def _losses(
+        self, head: MaskedHead, found: "_Tokens", batch: Batch, codes_IN: Tensor | None
+    ) -> Tensor:
+        """Return each sample's loss given its tokens, `[B]`."""
+        num_samples = len(batch["stream"])
+        losses_B = torch.zeros(num_samples, device=batch["stream"].device)
+        if found.patches_IND is not None and codes_IN is not None:
+            losses_I = _hidden_losses(head.mim_head, found.patches_IND, codes_IN, batch["masked"])
+            is_pair_I = batch["stream"][: len(losses_I)] == PAIR
+            losses_I = torch.where(is_pair_I, self._recipe.image_weight, 1.0) * losses_I
+            losses_B = losses_B + F.pad(losses_I, (0, num_samples - len(losses_I)))
+        if found.words_TLD is not None:
+            losses_T = _hidden_losses(
+                head.mlm_head, found.words_TLD, batch["words"], batch["hidden"]
+            )
+            losses_B = losses_B + F.pad(losses_T, (num_samples - len(losses_T), 0))
+        return losses_B
 
     def _hide(self, words: list[int], rate: float, generator: Generator) -> dict[str, Any]:
         """Return what the model reads of a text, and which words it has to predict."""
@@ -154,8 +177,8 @@ class OpenMasked:
         return codes_IN
 
 
-class _Features(NamedTuple):
-    """Final features of patches and words; None where a batch has none."""
+class _Tokens(NamedTuple):
+    """Features of patches and words; None where a batch has none."""
 
     patches_IND: Tensor | None
     words_TLD: Tensor | None
@@ -168,16 +191,15 @@ def _stream(recipe: MaskedRecipe, generator: Generator) -> int:
     return IMAGE if draw < image else TEXT if draw < image + text else PAIR
 
 
-def _features(backbone: Backbone, batch: Batch) -> _Features:
-    """Return the features of all streams, each sent through the backbone by itself."""
+def _passes(backbone: Backbone, batch: Batch) -> list[Features]:
+    """Return the features of the streams that are there: images alone, pairs, texts alone."""
     num_images = len(batch["image"]) if "image" in batch else 0
     num_texts = len(batch["text"]) if "text" in batch else 0
     num_pairs = num_images + num_texts - len(batch["stream"])
     alone = num_images - num_pairs
-    patches, words = [], []
+    passes: list[Features] = []
     if alone:
-        seen = backbone(batch["image"][:alone], masked_BN=batch["masked"][:alone])
-        patches.append(seen.tokens_BLD[:, 1:])
+        passes.append(backbone(batch["image"][:alone], masked_BN=batch["masked"][:alone]))
     if num_pairs:
         both = backbone(
             batch["image"][alone:],
@@ -185,19 +207,28 @@ def _features(backbone: Backbone, batch: Batch) -> _Features:
             padding_BT=batch["padding"][:num_pairs],
             masked_BN=batch["masked"][alone:],
         )
-        patches.append(both.tokens_BLD[:, 1 : both.num_image_tokens])
-        words.append(both.tokens_BLD[:, both.num_image_tokens :])
+        passes.append(both)
     if num_texts > num_pairs:
-        read = backbone(None, batch["text"][num_pairs:], padding_BT=batch["padding"][num_pairs:])
-        words.append(read.tokens_BLD)
-    return _Features(torch.cat(patches) if patches else None, torch.cat(words) if words else None)
+        padding_BT = batch["padding"][num_pairs:]
+        passes.append(backbone(None, batch["text"][num_pairs:], padding_BT=padding_BT))
+    return passes
 
 
-def _mean_per_row(losses_M: Tensor, chosen_RL: Tensor) -> Tensor:
-    """Return the mean of each row's losses, `[R]`; 0 for a row without any.
+def _joined(passes: Sequence[Features]) -> _Tokens:
+    """Return the patches and the words of all passes, in the order of the batch."""
+    patches = [one.tokens_BLD[:, 1 : one.num_image_tokens] for one in passes]
+    words = [one.tokens_BLD[:, one.num_image_tokens :] for one in passes]
+    patches = [some for some, one in zip(patches, passes, strict=True) if one.num_image_tokens]
+    words = [some for some in words if some.shape[1]]
+    return _Tokens(torch.cat(patches) if patches else None, torch.cat(words) if words else None)
 
-    `losses_M` are those of the chosen places, row by row.
-    """
-    spread_RL = torch.zeros(chosen_RL.shape, device=losses_M.device)
-    spread_RL = spread_RL.masked_scatter(chosen_RL, losses_M)
-    return spread_RL.sum(dim=1) / chosen_RL.sum(dim=1).clamp(min=1)
+
+def _hidden_losses(
+    linear: nn.Module, tokens_RLD: Tensor, targets_RL: Tensor, hidden_RL: Tensor
+) -> Tensor:
+    """Return the mean cross-entropy of each row's hidden tokens, `[R]`; 0 for a row without."""
+    logits_MV = linear(tokens_RLD[hidden_RL]).float()
+    losses_M = F.cross_entropy(logits_MV, targets_RL[hidden_RL], reduction="none")
+    spread_RL = torch.zeros(hidden_RL.shape, device=losses_M.device)
+    spread_RL = spread_RL.masked_scatter(hidden_RL, losses_M)
+    return spread_RL.sum(dim=1) / hidden_RL.sum(dim=1).clamp(min=1)

@@ -19,6 +19,9 @@ class MaskedRecipe(Recipe):
     the mean over its hidden words plus `image_weight` times the mean over its hidden patches.
     `word_weights` such as "shape:3,above:5" let words, or kinds of words of the tiny world (see
     words.py), be hidden so many times as often as others; the share of hidden words stays.
+    `aggregator` layers predict the same once more from the class tokens and the other tokens of
+    layer `aggregate_from`, which trains the class tokens (aggregation.py); 0 is the paper's plain
+    objective.
     """
 
     shares: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
@@ -28,6 +31,8 @@ class MaskedRecipe(Recipe):
     pair_text_mask: float = 0.5
     image_weight: float = 1.0
     word_weights: str = ""
+    aggregator: int = 0
+    aggregate_from: int = 2
 
     def checked(self) -> "MaskedRecipe":
         """Return the recipe, whose settings fit each other.

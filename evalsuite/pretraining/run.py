@@ -30,7 +30,7 @@ from evalsuite.heads.words import WordHead
 from evalsuite.pretraining.codes import HINT, check_same, read_codes
 from evalsuite.pretraining.corpus import CORPUS
 from evalsuite.pretraining.health import Examination, Health, health_table, word_health
-from evalsuite.pretraining.objective import OpenMasked
+from evalsuite.pretraining.objective import MaskedHead, OpenMasked
 from evalsuite.pretraining.recipes import MaskedRecipe, Stage, TokenizerRecipe, recipe_of
 from evalsuite.pretraining.tokenizer import OpenTokenizer, clustered_pixels
 from evalsuite.records.errors import UserError
@@ -312,10 +312,18 @@ def _train(work: Work, run: Run, request: PretrainRequest) -> None:
     accelerator = work.accelerator
     meter = finetune_model(tuning, work.model, accelerator)
     if accelerator.is_main_process:
-        _save(work, run, official_state(work.model.backbone, work.model.head))
+        _save(work, run, _official(work.model))
         remove_states(run.checkpoints)
         note_phase(run, request.stage, meter)
     accelerator.wait_for_everyone()
+
+
+def _official(model: TaskModel) -> dict[str, Tensor]:
+    """Return the weights as the released files hold them."""
+    head = model.head
+    if isinstance(head, MaskedHead):
+        return official_state(model.backbone, None) | head.official_state()
+    return official_state(model.backbone, head)
 
 
 def _save(work: Work, run: Run, state: Mapping[str, Tensor]) -> None:
@@ -341,7 +349,8 @@ def _note_health(work: Work, run: Run) -> None:
     if not isinstance(work.recipe, MaskedRecipe) or path.is_file():
         return
     model = work.model
-    load_weights(model.backbone, model.head, read_checkpoint(run.weights), source=str(run.weights))
+    state = read_checkpoint(run.weights)
+    load_weights(model.backbone, model.head, state, new_head=True, source=str(run.weights))
     found = word_health(
         Examination(
             backbone=model.backbone.to(work.accelerator.device),

@@ -15,17 +15,16 @@ from torch.nn import functional as F
 
 from evalsuite.backbones.beit3_init import sine_positions
 from evalsuite.backbones.contract import Backbone
-from evalsuite.backbones.multiway import Attention, FeedForward, mix, split_heads
 from evalsuite.benchmark import Sample
 from evalsuite.data.images import ImageReader, eval_transform
 from evalsuite.data.index import SampleIndex
 from evalsuite.heads.gathering import num_processes
 from evalsuite.heads.pooled import initialise_linear
 from evalsuite.pretraining.codes import PIXEL_KEY, encoded, encoder_of, nearest, patches_of
+from evalsuite.pretraining.layers import PlainLayer
 from evalsuite.pretraining.recipes import TokenizerRecipe
 
 Batch = Mapping[str, Tensor]
-HEAD_WIDTH = 32  # of the decoder's attention; divides the width of every backbone
 SPLIT_NOISE = 0.01  # ours: how far apart the halves of a split code begin
 
 
@@ -109,23 +108,6 @@ class Quantizer(nn.Module):
         self.mean_sums_KC[dead] = half_SC - shift_SC
 
 
-class DecoderLayer(nn.Module):
-    """One plain transformer layer over patches."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.num_heads = width // HEAD_WIDTH
-        self.attention = Attention(width)
-        self.ffn = FeedForward(width, 4 * width)
-
-    def forward(self, tokens_BND: Tensor) -> Tensor:
-        """Return the tokens after this layer."""
-        query, key, value = split_heads(self.attention.project(tokens_BND), self.num_heads)
-        tokens_BND = tokens_BND + self.attention.finish(mix(query, key, value, None))
-        result: Tensor = tokens_BND + self.ffn(tokens_BND)
-        return result
-
-
 class TokenizerHead(nn.Module):
     """What turns patch features into codes, and codes into what is to be reconstructed."""
 
@@ -137,7 +119,7 @@ class TokenizerHead(nn.Module):
         self.quantizer = Quantizer(recipe, seed=seed)
         self.decoder_in = nn.Linear(recipe.code_width, width)
         self.decoder_positions = nn.Parameter(sine_positions(side, width))
-        self.decoder = nn.ModuleList(DecoderLayer(width) for _ in range(recipe.decoder_layers))
+        self.decoder = nn.ModuleList(PlainLayer(width) for _ in range(recipe.decoder_layers))
         self.decoder_norm = nn.LayerNorm(width)
         self.decoder_out = nn.Linear(width, num_targets)
         initialise_linear(self, seed)
