@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -138,7 +139,6 @@ def run_cell(cell: Cell, data: Path, out: Path) -> Finished:
     is_zero_shot = cell.task == ZERO_SHOT
     request = Request(
         task=RETRIEVAL if is_zero_shot else cell.task,
-        backbone="beit3_tiny",
         weights=cell.arm.file,
         data=data,
         runs=out,
@@ -148,7 +148,8 @@ def run_cell(cell: Cell, data: Path, out: Path) -> Finished:
         zero_shot=is_zero_shot,
         new_head=not is_zero_shot,  # or contrastive weights would serve retrieval as they are
     )
-    report = evaluate(request)
+    with _command(request):
+        report = evaluate(request)
     assert report is not None
     run = _run_of(out, report)
     scores, baselines = list(report.scores), list(report.baselines)
@@ -209,6 +210,20 @@ def distinct_texts(benchmark: Benchmark, data: Path, split: str) -> set[Any]:
 
 def _renamed(scores: Iterable[Score]) -> list[Score]:
     return [replace(score, name=DISTINCT + score.name) for score in scores]
+
+
+@contextmanager
+def _command(request: Request) -> Iterator[None]:
+    """Let run.json name the command that repeats this one cell, not that of the whole table."""
+    words = ["evalsuite", "eval", request.task, "--weights", str(request.weights)]
+    words += ["--data", str(request.data), "--runs", str(request.runs), "--device", "cpu"]
+    words += [word for setting in request.settings for word in ("--set", setting)]
+    words += ["--seed", str(request.seed), "--zero-shot" if request.zero_shot else "--new-head"]
+    own, sys.argv = sys.argv, words
+    try:
+        yield
+    finally:
+        sys.argv = own
 
 
 def _run_of(out: Path, report: Report) -> Run:

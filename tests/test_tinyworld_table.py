@@ -67,6 +67,9 @@ def test_every_cell_is_run_once_and_stands_in_the_table(words: list[str], page: 
     assert [one.arm for one in contrastive] == ["masked + itc"]
     assert contrastive[0].samples == 0
     assert all(one.samples > 0 for one in finished if one.task == "retrieval_coco")
+    command = finished[0].environment["command"]
+    assert command.startswith("evalsuite eval retrieval_coco --weights")
+    assert command.endswith("--seed 0 --new-head")
     text = page.read_text()
     assert "| COCO zero-shot | mean of both R@1 | 11.1 | - |" in text
     assert "| **rows above scratch** |" in text
