@@ -43,7 +43,7 @@ class Conditions:
             task=report["task"],
             split=report["split"],
             backbone=report["backbone"],
-            weights=PurePosixPath(urlsplit(origin.replace("\\", "/")).path).name,
+            weights=PurePosixPath(urlsplit(origin.replace("\\", "/")).path).name.strip(),
             data=(report.get("data") or {}).get("name"),
             resolution=(report.get("recipe") or {}).get("image_size"),
             limit=report.get("limit"),
