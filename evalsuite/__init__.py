@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 VERBS = {
-    "PretrainRequest": "evalsuite.pretraining.run",
+    "PretrainRequest": "evalsuite.pretraining.preparing",
     "Request": "evalsuite.setting_up",
     "ScoreRequest": "evalsuite.scoring",
     "compare": "evalsuite.reporting",

@@ -218,7 +218,8 @@ def pretrain(
     predict words of each kind, with the image and without.
     """
     from evalsuite.pretraining.health import health_table
-    from evalsuite.pretraining.run import PretrainRequest, examine_words
+    from evalsuite.pretraining.preparing import PretrainRequest
+    from evalsuite.pretraining.run import examine_words
     from evalsuite.pretraining.run import pretrain as run_it
 
     request = PretrainRequest(

@@ -1,91 +1,35 @@
 """The verb `pretrain`: one stage of pretraining, one run folder."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-import torch
-from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
-from evalsuite.backbones.beit3 import beit3
 from evalsuite.backbones.checkpoint import read_checkpoint, save_checkpoint
-from evalsuite.backbones.contract import Backbone
-from evalsuite.backbones.convert import recognise
-from evalsuite.backbones.fetch import local_file
-from evalsuite.backbones.loading import KeyReport, load_weights, official_state
+from evalsuite.backbones.loading import load_weights, official_state
 from evalsuite.data.images import ImageReader, eval_transform
-from evalsuite.data.index import SampleIndex, open_index
-from evalsuite.data.text import Tokenizer
+from evalsuite.data.index import open_index
 from evalsuite.engine.finetune import Tuning, finetune_model
 from evalsuite.engine.loading import Budget
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import say
-from evalsuite.engine.session import accelerator_for, environment, share_cores
+from evalsuite.engine.session import environment
 from evalsuite.engine.trainer_state import remove_states
 from evalsuite.evaluating import note_phase
-from evalsuite.heads.dual_encoder import DualEncoder, RetrievalRecipe
-from evalsuite.heads.words import WordHead
-from evalsuite.pretraining.codes import HINT, check_same, read_codes
 from evalsuite.pretraining.corpus import CORPUS
 from evalsuite.pretraining.health import Examination, Health, health_table, word_health
-from evalsuite.pretraining.objective import MaskedHead, OpenMasked
-from evalsuite.pretraining.recipes import MaskedRecipe, Stage, TokenizerRecipe, recipe_of
-from evalsuite.pretraining.tokenizer import OpenTokenizer, clustered_pixels
+from evalsuite.pretraining.objective import MaskedHead
+from evalsuite.pretraining.preparing import PretrainRequest, Work, set_up, set_up_examination
+from evalsuite.pretraining.recipes import MaskedRecipe, Stage, TokenizerRecipe
+from evalsuite.pretraining.tokenizer import clustered_pixels
 from evalsuite.records.errors import UserError
-from evalsuite.records.files import file_sha256, write_json
-from evalsuite.records.recipe import Recipe
+from evalsuite.records.files import write_json
 from evalsuite.records.run import Run
-from evalsuite.setting_up import load_backbone
-from evalsuite.starting_weights import TINY_BACKBONE, Weights, backbone_of, weights_named
-from evalsuite.task import OpenTask
-from evalsuite.tinyworld.tokenizer import tokenizer_path
-from evalsuite.tinyworld.write import write_world
 
-FULL_WORLD = Path("data/tinyworld-full")
-TINY_TOKENIZER = "beit3_tiny_tokenizer.safetensors"
 HEALTH_CAPTIONS = 500
 STAGES: tuple[Stage, ...] = ("tokenizer", "masked", "itc")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PretrainRequest:
-    """What a person asks for; None stands for the usual choice.
-
-    Without `data` the full tiny world is drawn, without `weights` the backbone starts from scratch.
-    `tokenizer` makes the visual tokens of the masked stage. `limit` keeps the first samples.
-    """
-
-    stage: Stage = "masked"
-    backbone: str | None = None
-    weights: str | None = None
-    tokenizer: str | None = None
-    data: Path | None = None
-    runs: Path = Path("runs")
-    limit: int | None = None
-    device: str | None = None
-    settings: tuple[str, ...] = ()
-    seed: int = 0
-    skip_bad: int = 0
-    track: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """A request made concrete. `sources` are the files that decide the result, by their use."""
-
-    accelerator: Accelerator
-    recipe: Recipe
-    backbone_name: str
-    data: Path
-    index: SampleIndex
-    tokenizer: Tokenizer
-    task: OpenTask
-    model: TaskModel
-    start: Weights
-    sources: Mapping[str, str | None]
-    key_report: KeyReport | None
 
 
 def pretrain(request: PretrainRequest) -> Run:
@@ -98,7 +42,7 @@ def pretrain(request: PretrainRequest) -> Run:
     """
     if request.stage not in STAGES:
         raise UserError(f"--stage {request.stage}: expected one of {', '.join(STAGES)}")
-    work = _set_up(request)
+    work = set_up(request)
     run = _run(work, request)
     if request.track is not None:
         work.accelerator.init_trackers(run.folder.name, config={"source": work.recipe.source})
@@ -122,150 +66,7 @@ def examine_words(request: PretrainRequest) -> list[Health]:
     Raises:
         UserError: the weights hold no word head, or files are missing.
     """
-    if request.weights is None:
-        raise UserError("--stage health looks at weights: give --weights FILE")
-    start = weights_named(request.weights, request.seed)
-    name = backbone_of(request.backbone, start)
-    if start.state is None or "mlm_head.weight" not in start.state:
-        raise UserError(
-            f"{start.origin}: holds no mlm_head to predict words with; expected the weights of "
-            "--stage masked"
-        )
-    recipe = recipe_of("masked", name).with_settings(request.settings)
-    accelerator = accelerator_for(recipe, request.device, None, request.runs)
-    data = _data(request, accelerator)
-    size = recognise(start.state, start.origin).image_size
-    backbone = beit3(name, image_size=size, seed=None)
-    with torch.device("meta"):
-        head = WordHead(backbone.width, len(start.state["mlm_head.weight"]))
-    load_weights(backbone, head, start.state, source=start.origin)
-    share_cores(backbone)
-    work = Examination(
-        backbone=backbone.to(accelerator.device),
-        head=head.to(accelerator.device),
-        tokenizer=_tokenizer(name, data),
-        data=data,
-        index=open_index(CORPUS, data, CORPUS.card.eval_split),
-        max_text_tokens=recipe.max_text_tokens,
-    )
-    return word_health(work, request.limit or HEALTH_CAPTIONS)
-
-
-def _set_up(request: PretrainRequest) -> Work:
-    """Return everything that a request needs, checked before any long work begins.
-
-    Raises:
-        UserError: anything that the person can mend.
-    """
-    start = weights_named(request.weights, request.seed)
-    name = backbone_of(request.backbone, start)
-    recipe = recipe_of(request.stage, name).with_settings(request.settings)
-    accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
-    data = _data(request, accelerator)
-    tokenizer = _tokenizer(name, data)
-    backbone = beit3(
-        name,
-        image_size=recipe.image_size,
-        drop_path=recipe.drop_path,
-        activation_checkpointing=recipe.activation_checkpointing,
-        seed=request.seed,
-    )
-    sources = {"weights": start.sha256}
-    task = _open(recipe, request, data, tokenizer, backbone, sources)
-    head = task.head(backbone, seed=request.seed)
-    backbone.initialise_head(head, request.seed)
-    report = None
-    if start.state is not None:
-        report = load_weights(backbone, head, start.state, new_head=True, source=start.origin)
-        if accelerator.is_main_process:
-            say(str(report))
-    model = TaskModel(backbone, head, task)
-    share_cores(model)
-    return Work(
-        accelerator=accelerator,
-        recipe=recipe,
-        backbone_name=name,
-        data=data,
-        index=open_index(CORPUS, data, recipe.train_split or CORPUS.card.train_split),
-        tokenizer=tokenizer,
-        task=task,
-        model=model,
-        start=start,
-        sources=sources,
-        key_report=report,
-    )
-
-
-def _open(
-    recipe: Recipe,
-    request: PretrainRequest,
-    data: Path,
-    tokenizer: Tokenizer,
-    backbone: Backbone,
-    sources: dict[str, str | None],
-) -> OpenTask:
-    """Return the stage at work, and note the files that it reads in `sources`.
-
-    Raises:
-        UserError: a file is missing or does not fit, or settings do not fit each other.
-    """
-    if isinstance(recipe, RetrievalRecipe):
-        return DualEncoder(data, recipe, tokenizer)
-    if isinstance(recipe, TokenizerRecipe):
-        teacher = None
-        if recipe.teacher:
-            sources["teacher"] = file_sha256(local_file(recipe.teacher))
-            teacher = load_backbone(recipe.teacher, image_size=recipe.image_size)
-            check_same(Path(recipe.teacher), "patches", teacher.patch_size, backbone.patch_size)
-        return OpenTokenizer(data, recipe, teacher)
-    assert isinstance(recipe, MaskedRecipe)
-    path = _visual_tokenizer(request)
-    sources["tokenizer"] = file_sha256(path)
-    side = backbone.image_size // backbone.patch_size
-    return OpenMasked(data, recipe, tokenizer, read_codes(path, backbone), side)
-
-
-def _data(request: PretrainRequest, accelerator: Accelerator) -> Path:
-    """Return the data folder; the full tiny world is drawn where none is named.
-
-    Raises:
-        UserError: the folder does not exist.
-    """
-    if request.data is None:
-        with accelerator.main_process_first():
-            write_world(FULL_WORLD, size="full", benchmarks=("retrieval_coco",), say=say)
-        return FULL_WORLD
-    if not request.data.is_dir():
-        raise UserError(
-            f"{request.data}: no such folder; expected COCO's images and Karpathy's splits, "
-            "see `evalsuite doctor retrieval_coco --data DIR`"
-        )
-    return request.data
-
-
-def _tokenizer(name: str, data: Path) -> Tokenizer:
-    """Return the backbone's text tokenizer; a `beit3.spm` in the data folder saves the download."""
-    if name == TINY_BACKBONE:
-        return Tokenizer(tokenizer_path())
-    beside = data / "beit3.spm"
-    return Tokenizer(beside if beside.is_file() else local_file("beit3.spm"))
-
-
-def _visual_tokenizer(request: PretrainRequest) -> Path:
-    """Return the tokenizer's file, the shipped one where none is named.
-
-    Raises:
-        UserError: there is none.
-    """
-    if request.tokenizer is not None:
-        return local_file(request.tokenizer)
-    try:
-        return local_file(TINY_TOKENIZER)
-    except UserError:
-        raise UserError(
-            f"--stage masked predicts visual tokens and finds no {TINY_TOKENIZER}: "
-            f"give --tokenizer FILE; {HINT}"
-        ) from None
+    return word_health(set_up_examination(request), request.limit or HEALTH_CAPTIONS)
 
 
 def _run(work: Work, request: PretrainRequest) -> Run:
