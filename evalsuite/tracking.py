@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from accelerate import PartialState
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 from PIL import Image
 
@@ -38,6 +39,7 @@ def track_report(trackers: Sequence[GeneralTracker], report: Report) -> None:
 
 def track_picture(name: str, picture: Path, track: str, runs: Path) -> None:
     """Send a picture of several runs to a tracker run of its own, `name`."""
+    PartialState()  # accelerate's log asks for it, and this may be called without any training
     tracker = WandBTracker(name) if track == "wandb" else TensorBoardTracker(name, runs)
     tracker.start()
     with Image.open(picture) as image:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from markdown_it import MarkdownIt
 
 from evalsuite.records.board import FOLDER
 from evalsuite.records.errors import UserError
@@ -115,6 +116,19 @@ def test_no_cell_is_blank_and_every_gap_has_a_reason(name: str) -> None:
         assert all(one.text or one.note for one in line.cells)
         assert all(line.facts)
     assert not re.search(r"\| +\|", table(name))
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_markdown_is_one_table_of_even_rows_in_githubs_dialect(name: str) -> None:
+    runs = [report("nlvr2", "dev", "accuracy", 95.0)]
+    page = MarkdownIt("commonmark").enable("table").render(table(name, runs))
+    printed = filled(name, runs)
+    rows = re.findall(r"<tr>(.*?)</tr>", page, re.S)
+    inner = printed.columns if printed.transposed else printed.lines
+    assert page.count("<table>") == 1 and len(rows) == 1 + len(inner)
+    assert len({len(re.findall(r"<t[hd]\b", row)) for row in rows}) == 1
+    # All three are tags that GitHub keeps (github/markup README: html-pipeline allow list).
+    assert set(re.findall(r"<(\w+)", table(name, runs))) <= {"sup", "ins", "br"}
 
 
 @pytest.mark.parametrize("name", table_names())

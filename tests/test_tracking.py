@@ -63,3 +63,19 @@ def test_the_picture_of_several_runs_is_tracked(tmp_path: Path) -> None:
     track_picture("radar", tmp_path / "radar.png", "tensorboard", tmp_path / "runs")
     held = events(tmp_path / "runs/radar").Images("radar")[0]
     assert (held.height, held.width) == (5, 7)
+
+
+@pytest.mark.slow
+def test_weights_and_biases_gets_scores_table_and_radar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    world = tmp_path / "world"
+    write_world(world, size="mini", benchmarks=("imagenet",))
+    request = Request(task="all", data=world, runs=tmp_path / "runs", track="wandb")
+    evaluate_all(request, ("imagenet",))
+    kept = {path.name for path in tmp_path.glob("wandb/offline-run-*/files/media/*/*")}
+    assert any(name.startswith("val scores") and name.endswith(".table.json") for name in kept)
+    assert any(name.startswith("radar") and name.endswith(".png") for name in kept)
