@@ -158,6 +158,15 @@ def test_a_second_run_of_a_benchmark_is_a_series_of_its_own() -> None:
     ]
 
 
+def test_the_axis_own_split_is_shown_and_a_run_without_scores_is_no_series() -> None:
+    own = report("nlvr2", {"accuracy": 80.0}, split="test1", data={"name": None})
+    other = report("nlvr2", {"accuracy": 70.0}, split="dev", data={"name": None})
+    held = report("vqa", {}, split="test-dev", data={"name": None})
+    for order in ([own, other, held, held], [other, own, held, held]):
+        (run,) = run_series(order)
+        assert (run.points["nlvr2"].value, run.note) == (80.0, "")
+
+
 @pytest.mark.parametrize("count", [4, 5, 7, 9, 12, 13])
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_no_two_texts_overlap_and_none_leaves_the_figure(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Lineup(NamedTuple):
-    """Runs of one backbone, no two of the same benchmark and protocol."""
+    """Runs of one backbone, no two of the same benchmark, split and protocol."""
 
     name: str
     reports: Sequence[Mapping[str, Any]]
@@ -17,7 +17,8 @@ def lineups(
 ) -> list[Lineup]:
     """Return the runs by backbone, in the order in which backbones come.
 
-    A second run of the same backbone on the same benchmark starts a lineup of its own: `NAME 2`.
+    A second run of the same backbone on the same benchmark starts a lineup of its own, `NAME 2`;
+    not so a run whose scores are held back, which would stand there empty.
 
     Args:
         reports: contents of report.json.
@@ -28,6 +29,8 @@ def lineups(
         places = found.setdefault((str(report["backbone"]), kind(report)), [])
         what = (report["task"], report["split"], str(report.get("protocol") or ""))
         free = next((place for place in places if what not in place), None)
+        if free is None and not report["scores"]:
+            continue
         if free is None:
             free = {}
             places.append(free)

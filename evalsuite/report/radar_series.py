@@ -223,7 +223,8 @@ def _on(axis: Axis) -> list[Entry]:
 
 def _series_of(backbone: str, data: str | None, reports: Sequence[Mapping[str, Any]]) -> Series:
     """Return the series of runs of one backbone on one kind of data."""
-    points, notes = {}, []
+    points: dict[str, Point] = {}
+    departures: dict[str, list[str]] = {}
     for report in reports:
         conditions = Conditions.of(report)
         scores = {score["name"]: Score.from_json(score) for score in report["scores"]}
@@ -233,10 +234,12 @@ def _series_of(backbone: str, data: str | None, reports: Sequence[Mapping[str, A
             protocols = (protocol, "transfer") if protocol == "fine-tuned" else (protocol,)
             if axis.board != board or axis.protocol not in protocols or axis.metric not in scores:
                 continue
+            if axis.name in points and split_of(board, conditions.split) != axis.split:
+                continue  # another run has the axis' own split, or came first
             score = scores[axis.metric]
             points[axis.name] = Point(score.value, score.interval)
-            if data != TINY_WORLD:
-                notes += _departures(axis, conditions)
+            departures[axis.name] = _departures(axis, conditions)
+    notes = [note for every in departures.values() for note in every]
     if data == TINY_WORLD:
         notes = ["tiny world: other data, not comparable"]
     note = "; ".join(dict.fromkeys(notes))
