@@ -19,6 +19,7 @@ from evalsuite.data.instances import (
     framed_instances,
     jittered,
 )
+from evalsuite.records.errors import UserError
 
 # pycocotools is compiled for an older numpy than ours.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -112,11 +113,23 @@ def test_a_cut_box_goes_around_the_mask_that_is_left() -> None:
     [
         {"crowd": 1, "shape": {"size": list(SIZE), "counts": [0, 90 * 120]}},
         {"shape": [[10.0, 10.0, 20.0, 20.0]]},
+        {"shape": [[10.0, 10.0]]},
+        {"shape": [[20.0, 10.0, 80.0, 10.0, 50.0, 70.0, 20.0]]},
+        {"shape": [[]]},
         {"shape": []},
         {"box": [200.0, 10.0, 20.0, 20.0], "shape": [[200.0, 10.0, 220.0, 10.0, 220.0, 30.0]]},
         {"box": [20.0, 10.0, 0.0, 60.0]},
     ],
-    ids=["crowd", "polygon of two points", "no polygon", "outside the image", "no width"],
+    ids=[
+        "crowd",
+        "polygon of two points",
+        "polygon of one point",
+        "polygon of half a point",
+        "empty polygon",
+        "no polygon",
+        "outside the image",
+        "no width",
+    ],
 )
 def test_what_official_loaders_leave_out_is_left_out(left_out: dict[str, Any]) -> None:
     found = framed_instances(target(left_out, {"category": 7}), PLAIN)
@@ -124,6 +137,20 @@ def test_what_official_loaders_leave_out_is_left_out(left_out: dict[str, Any]) -
     assert found.boxes.tolist() == [[20.0, 10.0, 80.0, 70.0]]
     alone = framed_instances(target(left_out), PLAIN)
     assert (alone.boxes.shape, alone.masks.shape) == ((0, 4), (0, *SIZE))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ({"size": [9, 12], "counts": [0, 9 * 12]}, r"size \[9, 12\] in an image of \[90, 120\]"),
+        ({"size": list(SIZE), "counts": "\u00e9!"}, "cannot be decoded"),
+        ({"size": list(SIZE)}, "cannot be decoded"),
+    ],
+    ids=["another size", "no run lengths", "no counts"],
+)
+def test_run_lengths_that_fit_no_image_are_refused_by_their_box(shape: Any, message: str) -> None:
+    with pytest.raises(UserError, match=rf"box \[20\.0, 10\.0, 60\.0, 60\.0\].*{message}"):
+        framed_instances(target({"shape": shape}), PLAIN)
 
 
 def test_a_box_that_leaves_the_image_a_little_is_cut_to_it() -> None:

@@ -127,3 +127,17 @@ def test_a_missed_object_is_counted(world: Path) -> None:
     total = len(sample.target["boxes"])
     assert show(sample).outcome == f"{total - 1} of {total} found, 0 false"
     assert show(sample).mark == "partly right"
+
+
+@pytest.mark.parametrize("shape", ["[[10, 10]]", "[[]]", "[]", "[[10, 10, 20, 20]]"])
+def test_an_object_without_an_outline_is_shown_by_its_box(world: Path, shape: str) -> None:
+    benchmark = benchmark_named("detection")
+    (sample, *_) = benchmark.samples(world, "val")
+    bare = sample._replace(
+        target=sample.target | {"segmentations": [shape] * len(sample.target["boxes"])}
+    )
+    show = benchmark.showing({sample.id: []}, None, world, "val")  # type: ignore[attr-defined]
+    paint = show(bare).pictures[1].paint
+    assert paint is not None
+    blank = Image.new("RGB", (128, 128))
+    assert paint(blank.copy(), 1.0).tobytes() != blank.tobytes()

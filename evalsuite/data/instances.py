@@ -4,22 +4,21 @@ An image is mirrored, resized and cut, and then lies in the top left corner of t
 is padding. Boxes here are x0, y0, x1, y1 in pixels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import torch
-from hotcoco import mask as run_lengths
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from evalsuite.data.images import HALF
+from evalsuite.data.segmentations import Polygons, RunLengths, outline_of, rasterised
+from evalsuite.records.errors import UserError
 
 MIRRORED = 0.5  # detectron2 T.RandomFlip
 EMPTY = 1e-5  # pixels; detectron2 Boxes.nonempty in filter_empty_instances
-MIN_POLYGON = 6  # numbers of a polygon of three points
 
 
 class Size(NamedTuple):
@@ -112,18 +111,24 @@ def framed_instances(target: Mapping[str, Any], framing: Framing) -> Instances:
         target: of a detection sample: `size`, and by object `boxes` (x, y, width, height),
             `categories`, `segmentations` (JSON text) and `crowds`.
 
+    Raises:
+        UserError: an object's run lengths are of another size or cannot be decoded.
+
     Source: detectron2 data/datasets/coco.py load_coco_json, data/dataset_mapper.py.
     """
     size = Size(*target["size"])
     boxes, categories, masks = [], [], []
     columns = (target[name] for name in ("boxes", "categories", "segmentations", "crowds"))
     for box, category, text, crowd in zip(*columns, strict=True):
-        shape = msgspec.json.decode(text)
-        if isinstance(shape, list):
-            shape = [one for one in shape if len(one) >= MIN_POLYGON and len(one) % 2 == 0]
-        if crowd or not shape:
+        if crowd:
             continue
         x, y, width, height = box
+        try:
+            shape = outline_of(text, size)
+        except UserError as error:
+            raise UserError(f"the object with the box {box} {error}") from None
+        if not shape:
+            continue
         corners = _moved(np.array([[x, y], [x + width, y + height]]), size, framing)
         mask = _framed_mask(shape, size, framing)
         found = _box_in_frame(corners, mask, framing.content)
@@ -169,21 +174,16 @@ def _box_in_frame(
     return [*low.tolist(), *high.tolist()]
 
 
-def _framed_mask(
-    shape: Sequence[Sequence[float]] | Mapping[str, Any], size: Size, framing: Framing
-) -> NDArray[np.uint8]:
+def _framed_mask(outline: Polygons | RunLengths, size: Size, framing: Framing) -> NDArray[np.uint8]:
     """Return an object's mask in the frame: polygons move, run lengths are resampled."""
     height, width = framing.content
-    if not isinstance(shape, Mapping):
+    if isinstance(outline, list):
         moved = [
             _moved(np.array(one, dtype=float).reshape(-1, 2), size, framing).ravel().tolist()
-            for one in shape
+            for one in outline
         ]
-        encoded = run_lengths.merge(run_lengths.frPyObjects(moved, height, width))
-        return np.ascontiguousarray(run_lengths.decode(encoded))
-    is_listed = isinstance(shape["counts"], list)
-    encoded = run_lengths.frPyObjects(dict(shape), *shape["size"]) if is_listed else dict(shape)
-    whole = run_lengths.decode(encoded)
+        return rasterised(moved, framing.content)
+    whole = rasterised(outline, size)
     if framing.mirrored:
         whole = whole[:, ::-1]
     x = (np.arange(width) + framing.left + 0.5) * (size.width / framing.resized.width)

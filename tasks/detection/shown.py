@@ -1,6 +1,5 @@
 """Detections as a reader sees them: boxes and masks on the picture, beside the true ones."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,8 @@ from PIL import Image, ImageDraw
 
 from evalsuite.benchmark import Mark, Paint, Picture, Predictions, Sample, Shown
 from evalsuite.data.colours import OPACITY, colour_of
+from evalsuite.data.segmentations import outline_of, rasterised
+from evalsuite.records.errors import UserError
 
 SHOWN_FROM = 0.3  # detections of a lower score would hide the picture
 MOST_SHOWN = 25
@@ -40,7 +41,7 @@ def showing(
         lines = {f"predicted, score {SHOWN_FROM} or more": _listed(found)}
         if is_held_back:
             return Shown(lines, pictures=(predicted,))
-        every = _true(sample.target, names)
+        every = _true(sample, names)
         true = [thing for thing, is_crowd in every if not is_crowd]
         crowds = [thing for thing, is_crowd in every if is_crowd]
         lines["truth"] = _listed(true)
@@ -73,14 +74,11 @@ def _found(records: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> li
     ]
 
 
-def _true(target: Mapping[str, Any], names: Mapping[int, str]) -> list[tuple[Thing, bool]]:
+def _true(sample: Sample, names: Mapping[int, str]) -> list[tuple[Thing, bool]]:
     """Return the true objects, and whether each is a crowd."""
-    columns = (target["categories"], target["boxes"], target["segmentations"], target["crowds"])
+    columns = (sample.target[name] for name in ("categories", "boxes", "segmentations", "crowds"))
     return [
-        (
-            Thing(category, names[category], tuple(box), _rasterised(shape, target["size"])),
-            bool(is_crowd),
-        )
+        (Thing(category, names[category], tuple(box), _rasterising(shape, sample)), bool(is_crowd))
         for category, box, shape, is_crowd in zip(*columns, strict=True)
     ]
 
@@ -91,14 +89,14 @@ def _decoding(packed: Mapping[str, Any]) -> Callable[[], NDArray[np.uint8]]:
     return lambda: np.asarray(run_lengths.decode(encoded), dtype=np.uint8)
 
 
-def _rasterised(shape: str, size: Sequence[int]) -> Callable[[], NDArray[np.uint8]]:
+def _rasterising(shape: str, sample: Sample) -> Callable[[], NDArray[np.uint8]]:
+    size = sample.target["size"]
+
     def mask() -> NDArray[np.uint8]:
-        outline = json.loads(shape)
-        if isinstance(outline, list):
-            encoded = run_lengths.merge(run_lengths.frPyObjects(outline, *size))
-        else:
-            encoded = run_lengths.frPyObjects(outline, *size)
-        return np.asarray(run_lengths.decode(encoded), dtype=np.uint8)
+        try:
+            return rasterised(outline_of(shape, size), size)
+        except UserError as error:
+            raise UserError(f"{sample.images[0]}: an object of the truth {error}") from None
 
     return mask
 

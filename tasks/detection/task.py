@@ -69,11 +69,12 @@ class OpenDetection:
                 views.append((framed_image(image, framing, frame), framing.content))
             return {"size": size, "views": views}
         framing = jittered(size, side, generator, scales=recipe.jitter, mirrors=recipe.flip)
-        return {
-            "size": size,
-            "views": [(framed_image(image, framing, side), framing.content)],
-            "instances": framed_instances(sample.target, framing),
-        }
+        try:
+            instances = framed_instances(sample.target, framing)
+        except UserError as error:
+            raise UserError(f"{sample.images[0]}: {error}; fetch the annotations again") from None
+        view = (framed_image(image, framing, side), framing.content)
+        return {"size": size, "views": [view], "instances": instances}
 
     def collate(self, items: Sequence[Inputs]) -> dict[str, Tensor]:
         """Return a batch: `image_0` and `content_0` and so on by view, and the images' `size`.
