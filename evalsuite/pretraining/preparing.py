@@ -96,15 +96,13 @@ def set_up(request: PretrainRequest) -> Work:
         activation_checkpointing=recipe.activation_checkpointing,
         seed=request.seed,
     )
-    sources = {"weights": start.sha256}
-    task = _open(recipe, request, data, tokenizer, backbone, sources)
+    files = _files(recipe, request)
+    task = _open(recipe, data, tokenizer, backbone, files)
     head = task.head(backbone, seed=request.seed)
     backbone.initialise_head(head, request.seed)
     report = None
     if start.state is not None:
         report = load_weights(backbone, head, start.state, new_head=True, source=start.origin)
-        if accelerator.is_main_process:
-            say(str(report))
     model = TaskModel(backbone, head, task)
     share_cores(model)
     return Work(
@@ -117,38 +115,48 @@ def set_up(request: PretrainRequest) -> Work:
         task=task,
         model=model,
         start=start,
-        sources=sources,
+        sources={"weights": start.sha256} | {use: file_sha256(files[use]) for use in files},
         key_report=report,
     )
 
 
+def _files(recipe: Recipe, request: PretrainRequest) -> dict[str, Path]:
+    """Return the files beside the weights that decide the stage's result, by their use.
+
+    Raises:
+        UserError: one is not there.
+    """
+    if isinstance(recipe, MaskedRecipe):
+        return {"tokenizer": _visual_tokenizer(request)}
+    if isinstance(recipe, TokenizerRecipe) and recipe.teacher:
+        return {"teacher": local_file(recipe.teacher)}
+    return {}
+
+
 def _open(
     recipe: Recipe,
-    request: PretrainRequest,
     data: Path,
     tokenizer: Tokenizer,
     backbone: Backbone,
-    sources: dict[str, str | None],
+    files: Mapping[str, Path],
 ) -> OpenTask:
-    """Return the stage at work, and note the files that it reads in `sources`.
+    """Return the stage at work.
 
     Raises:
-        UserError: a file is missing or does not fit, or settings do not fit each other.
+        UserError: a file does not fit the backbone, or settings do not fit each other.
     """
     if isinstance(recipe, RetrievalRecipe):
         return DualEncoder(data, recipe, tokenizer)
     if isinstance(recipe, TokenizerRecipe):
-        teacher = None
-        if recipe.teacher:
-            sources["teacher"] = file_sha256(local_file(recipe.teacher))
-            teacher = load_backbone(recipe.teacher, image_size=recipe.image_size)
-            check_same(Path(recipe.teacher), "patches", teacher.patch_size, backbone.patch_size)
+        if "teacher" not in files:
+            return OpenTokenizer(data, recipe, None)
+        teacher = load_backbone(str(files["teacher"]), image_size=recipe.image_size)
+        check_same(files["teacher"], "patches", teacher.patch_size, backbone.patch_size)
         return OpenTokenizer(data, recipe, teacher)
     assert isinstance(recipe, MaskedRecipe)
-    path = _visual_tokenizer(request)
-    sources["tokenizer"] = file_sha256(path)
     side = backbone.image_size // backbone.patch_size
-    return OpenMasked(data, recipe, tokenizer, read_codes(path, backbone), side)
+    codes = read_codes(files["tokenizer"], backbone)
+    return OpenMasked(data, recipe, tokenizer, codes, side)
 
 
 def _data(request: PretrainRequest, accelerator: Accelerator) -> Path:

@@ -90,6 +90,8 @@ def _run(work: Work, request: PretrainRequest) -> Run:
             "keys": None if work.key_report is None else asdict(work.key_report),
         }
         run.facts.setdefault("phases", {})
+        if work.key_report is not None:
+            say(str(work.key_report))
         say(f"{run.folder}: {'continued' if run.is_continued else 'new run'}")
         run.save()
         folder = [str(run.folder)]
