@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from evalsuite.catalog import benchmark_named, task_names
 from evalsuite.engine.progress import say
@@ -15,6 +16,9 @@ from evalsuite.report.table_definition import Column, Definition, definitions
 from evalsuite.report.verdict import Conditions, Verdict, verdict
 from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import MARKER
+
+ZERO_SHOT = "zero-shot"
+MEASURED = ("", "fine-tuned", "transfer", ZERO_SHOT)  # protocols of columns; "": any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,20 @@ class _Asked:
     split: str
     paper: str
 
+    @property
+    def is_zero_shot(self) -> bool:
+        """Whether the column wants a backbone that never saw the benchmark."""
+        return self.column.protocol == ZERO_SHOT
+
+
+class _Key(NamedTuple):
+    """What decides a measurement: no two columns of equal keys are measured twice."""
+
+    task: str
+    split: str
+    weights: str
+    zero_shot: bool
+
 
 def reproduce(
     paper: str, data: Path | None, weights_dir: Path | None, request: Request
@@ -50,7 +68,8 @@ def reproduce(
     """Yield a row for every number of a paper's tables that our tasks measure.
 
     With data, released checkpoints are evaluated, from `weights_dir` or else downloaded. Without,
-    or with a drawn tiny world, the backbone is fine-tuned there: the whole table in small.
+    or with a drawn tiny world, the backbone is fine-tuned there: the whole table in small. What
+    is published zero-shot is measured without training; where the weights cannot, the row says so.
 
     Args:
         paper: as beit3, or one of its tables, as beit3/4.
@@ -63,7 +82,7 @@ def reproduce(
         raise UserError(f"{paper}: no task of {', '.join(task_names())} measures what it prints")
     is_drawn = data is None or (data / MARKER).is_file()
     request = replace(request, data=data)
-    known: dict[tuple[str, str, str], Report | str] = {}
+    known: dict[_Key, Report | str] = {}
     for one in asked:
         if is_drawn:
             yield _row(one, None, request, None, known)
@@ -83,16 +102,16 @@ def _asked(paper: str) -> list[_Asked]:
     if not tables:
         papers = dict.fromkeys(name.partition("/")[0] for name in definitions())
         raise UserError(f"no paper or table {paper!r}; there are {', '.join(papers)}")
-    found: dict[tuple[str, str, str], _Asked] = {}
+    found: dict[tuple[str, str, str, bool], _Asked] = {}
     for table in tables:
         for column in table.columns:
             task = vocabulary()["boards"][column.board].get("task")
             is_score = metric_facts(column.metric)["unit"] != "text"
-            # A zero-shot column of the same metric is another number of the same task.
-            if task not in task_names() or not is_score or column.protocol == "zero-shot":
+            if task not in task_names() or not is_score or column.protocol not in MEASURED:
                 continue
             one = _Asked(column, task, _own_split(task, column), _papers_own(paper, table, column))
-            key = (column.board, column.metric, column.split)
+            # A zero-shot column of the same metric is another number of the same task.
+            key = (column.board, column.metric, column.split, one.is_zero_shot)
             if key not in found or (one.paper and not found[key].paper):
                 found[key] = one
     return list(found.values())
@@ -135,7 +154,8 @@ def _released(asked: _Asked) -> list[Entry]:
         if entry.weights
         and entry.metric == asked.column.metric
         and entry.split == asked.column.split
-        and entry.protocol in ("fine-tuned", "transfer")
+        and (entry.protocol == ZERO_SHOT) == asked.is_zero_shot
+        and entry.protocol in MEASURED
     ]
 
 
@@ -144,11 +164,11 @@ def _row(
     entry: Entry | None,
     request: Request,
     weights_dir: Path | None,
-    known: dict[tuple[str, str, str], Report | str],
+    known: dict[_Key, Report | str],
 ) -> Reproduced:
     """Return one row, evaluated unless an earlier one did."""
     split = asked.split if entry else benchmark_named(asked.task).card.eval_split
-    key = (asked.task, split, entry.weights if entry else "")
+    key = _Key(asked.task, split, entry.weights if entry else "", asked.is_zero_shot)
     if key not in known:
         known[key] = _evaluated(key, request, weights_dir)
     report = known[key]
@@ -170,7 +190,8 @@ def _bare(asked: _Asked, entry: Entry | None, said: str) -> Reproduced:
     """Return a row without a measurement."""
     column = asked.column
     return Reproduced(
-        column=f"{asked.task}: {metric_facts(column.metric)['title']}, {column.split}",
+        column=f"{asked.task}: {metric_facts(column.metric)['title']}, {column.split}"
+        + (", zero-shot" if asked.is_zero_shot else ""),
         paper=asked.paper,
         weights=entry.weights if entry else "",
         released=entry.printed if entry else "",
@@ -180,18 +201,17 @@ def _bare(asked: _Asked, entry: Entry | None, said: str) -> Reproduced:
     )
 
 
-def _evaluated(
-    key: tuple[str, str, str], request: Request, weights_dir: Path | None
-) -> Report | str:
+def _evaluated(key: _Key, request: Request, weights_dir: Path | None) -> Report | str:
     """Return the report of a task with released weights, or why there is none."""
-    task, split, weights = key
-    path: str | None = weights or None
+    task, split, weights, zero_shot = key
+    path = weights or request.weights
     if weights and weights_dir is not None:
         if not (weights_dir / weights).is_file():
             return f"not in {weights_dir}"
         path = str(weights_dir / weights)
     say(f"--- {task}, {split}{', ' + weights if weights else ''}")
-    asked = replace(request, task=task, split=split, weights=path, zero_shot=bool(weights))
+    never_trains = zero_shot or bool(weights)
+    asked = replace(request, task=task, split=split, weights=path, zero_shot=never_trains)
     try:
         report = evaluate(asked)
     except UserError as error:

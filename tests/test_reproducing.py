@@ -55,6 +55,17 @@ def test_a_table_in_small_is_measured_on_the_tiny_world(world: Path, tmp_path: P
     assert row.verdict.startswith("not comparable: measured on the drawn tiny world")
 
 
+def test_a_zero_shot_number_is_a_row_even_where_the_weights_cannot(
+    world: Path, tmp_path: Path
+) -> None:
+    request = Request(task="", runs=tmp_path, weights="scratch")
+    rows = {row.column: row for row in reproduce("beit3/6", world, None, request)}
+    row = rows["retrieval_flickr30k: image→text R@1, test, zero-shot"]
+    assert row.paper == "94.9 (BEiT-3)"  # arXiv:2208.10442 Table 6
+    assert row.measured is None
+    assert "--zero-shot retrieval_flickr30k" in row.verdict
+
+
 @pytest.mark.slow
 def test_all_tasks_end_with_a_table_a_radar_and_a_page(world: Path, tmp_path: Path) -> None:
     found = evaluate_all(Request(task="all", data=world, runs=tmp_path, track="tensorboard"))
