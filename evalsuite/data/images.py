@@ -131,12 +131,14 @@ def train_transform(
     *,
     randaug: bool = False,
     flip: bool = True,
+    scale: tuple[float, float] = CROP_SCALE,
     mean: Channels = HALF,
     std: Channels = HALF,
 ) -> TrainTransform:
     """Return (image, generator) -> CHW float32: random crop, flip, RandAugment, normalised.
 
     Args:
+        scale: range of the crop's share of the area.
         flip: mirror half of the images. The official recipes do so for every task, even where
             a question says left or right.
 
@@ -144,7 +146,7 @@ def train_transform(
     """
 
     def transform(image: Image.Image, generator: np.random.Generator) -> Tensor:
-        top, left, height, width = draw_crop(image.width, image.height, generator)
+        top, left, height, width = draw_crop(image.width, image.height, generator, scale)
         cropped = image.crop((left, top, left + width, top + height))
         image = cropped.resize((size, size), Image.Resampling.BICUBIC)
         if flip and generator.random() < FLIPPED:

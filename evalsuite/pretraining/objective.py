@@ -21,6 +21,7 @@ from evalsuite.heads.pooled import initialise_linear
 from evalsuite.heads.text import padded
 from evalsuite.pretraining.aggregation import Aggregator, early_tokens
 from evalsuite.pretraining.codes import Codes
+from evalsuite.pretraining.crops import crop_reader
 from evalsuite.pretraining.masking import hide_blocks
 from evalsuite.pretraining.recipes import MaskedRecipe
 from evalsuite.pretraining.words import word_chances
@@ -65,6 +66,7 @@ class OpenMasked:
     ) -> None:
         self._recipe, self._tokenizer = recipe.checked(), tokenizer
         self._read = ImageReader(data, eval_transform(recipe.image_size), None)
+        self._read_crop = crop_reader(data, recipe.image_size, recipe.image_crop)
         self._codes, self._side = codes, side
         self._chances = word_chances(recipe.word_weights, tokenizer)
 
@@ -94,7 +96,8 @@ class OpenMasked:
         item: dict[str, Any] = {"stream": stream}
         if stream != TEXT:
             rate = recipe.image_mask if stream == IMAGE else recipe.pair_image_mask
-            item["image"] = self._read(sample.images[0], generator)
+            read = self._read_crop if stream == IMAGE else self._read
+            item["image"] = read(sample.images[0], generator)
             item["masked"] = torch.from_numpy(hide_blocks(self._side, rate, generator))
         if stream != IMAGE:
             rate = recipe.text_mask if stream == TEXT else recipe.pair_text_mask

@@ -14,6 +14,8 @@ Stage = Literal["tokenizer", "masked", "itc", "health"]
 class MaskedRecipe(Recipe):
     """How masked data modelling hides what it predicts.
 
+    Of an image alone a random crop is read that keeps `image_crop` of its area at least, 1 for the
+    whole image: things are then met in other sizes. A pair's image stays whole, as its text says.
     `shares` are those of images alone, texts alone and pairs. The masks are shares of hidden
     patches (in blocks) or words; `pair_image_mask` 0 leaves paired images clear. A pair's loss is
     the mean over its hidden words plus `image_weight` times the mean over its hidden patches.
@@ -25,6 +27,7 @@ class MaskedRecipe(Recipe):
     """
 
     shares: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
+    image_crop: float = 1.0
     image_mask: float = 0.4
     text_mask: float = 0.15
     pair_image_mask: float = 0.4
@@ -84,6 +87,7 @@ class TokenizerRecipe(Recipe):
     commitment: float = 1.0  # unilm beit2/norm_ema_quantizer.py beta
     code_decay: float = 0.99  # unilm beit2/norm_ema_quantizer.py decay
     dead_below: float = 0.02  # ours
+    image_crop: float = 1.0  # as in MaskedRecipe
     decoder_layers: int = 3  # arXiv:2208.06366 section 3.1: three for a base-size tokenizer
     teacher: str = ""
     cluster_images: int = 4000  # ours: 64,000 patches of the tiny world

@@ -16,11 +16,12 @@ from torch.nn import functional as F
 from evalsuite.backbones.beit3_init import sine_positions
 from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Sample
-from evalsuite.data.images import ImageReader, eval_transform
+from evalsuite.data.images import ImageReader
 from evalsuite.data.index import SampleIndex
 from evalsuite.heads.gathering import num_processes
 from evalsuite.heads.pooled import initialise_linear
 from evalsuite.pretraining.codes import PIXEL_KEY, encoded, encoder_of, nearest, patches_of
+from evalsuite.pretraining.crops import crop_reader
 from evalsuite.pretraining.layers import PlainLayer
 from evalsuite.pretraining.recipes import TokenizerRecipe
 
@@ -142,7 +143,7 @@ class OpenTokenizer:
 
     def __init__(self, data: Path, recipe: TokenizerRecipe, teacher: Backbone | None) -> None:
         self._recipe = recipe
-        self._read = ImageReader(data, eval_transform(recipe.image_size), None)
+        self._read = crop_reader(data, recipe.image_size, recipe.image_crop)
         self._teacher = None if teacher is None else teacher.requires_grad_(False).eval()
 
     def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
