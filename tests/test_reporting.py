@@ -87,6 +87,20 @@ def test_the_caption_server_gets_its_two_files_in_one_archive(tmp_path: Path) ->
     assert {one["image_id"] for one in stored} == set(said)
 
 
+def test_the_detection_server_gets_its_file_in_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "world/coco/annotations/image_info_test-dev2017.json"
+    image = {"id": 7, "file_name": "000000000007.jpg", "height": 8, "width": 8}
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"images": [image], "categories": [{"id": 1, "name": "person"}]}))
+    box = {"image_id": 7, "category_id": 1, "bbox": [0, 0, 4, 4], "score": 0.5}
+    world, runs = tmp_path / "world", tmp_path / "runs"
+    run = saved_run(runs, world, 0, {7: [box]}, "test-dev", task="detection")
+    report([run.folder])
+    name = "detections_test-dev2017_beit3-tiny_results"
+    with ZipFile(run.folder / "submissions" / run.folder.name / f"{name}.zip") as archive:
+        assert json.loads(archive.read(f"{name}.json")) == [box]
+
+
 def test_result_files_have_the_names_that_servers_ask_for() -> None:
     named = {
         ("captioning", "test2014"): "captions_test2014_beit3-tiny_results.json",
