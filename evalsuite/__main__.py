@@ -10,26 +10,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+import evalsuite.options as options
 from evalsuite.catalog import benchmark_named
 from evalsuite.data.doctor import examine
-from evalsuite.options import (
-    AsJson,
-    Backbone,
-    Data,
-    Device,
-    Limit,
-    NewHead,
-    NoInterval,
-    Runs,
-    Seed,
-    Settings,
-    SkipBad,
-    Split,
-    Task,
-    Track,
-    WeightsOption,
-    ZeroShot,
-)
 from evalsuite.printing import (
     print_benchmarks,
     print_difference,
@@ -67,18 +50,18 @@ Stage = Literal["tokenizer", "masked", "itc", "health"]
 
 
 @app.command()
-def tasks(as_json: AsJson = False, data: Data = None) -> None:
+def tasks(as_json: options.AsJson = False, data: options.Data = None) -> None:
     """List the benchmarks: metric, splits, capability, and whether their files are in --data."""
     print_benchmarks(data, as_json=as_json)
 
 
 @app.command()
 def doctor(
-    task: Task,
+    task: options.Task,
     data: Annotated[Path, typer.Option(help="Folder of the official files.")],
     hashes: Annotated[bool, typer.Option("--hashes", help="Give the SHA-256 of files.")] = False,
     images: Annotated[int, typer.Option(help="Images to decode; -1 for all.")] = 100,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Check layout, counts, hashes and images; say what to fetch and from whom."""
     findings = examine(
@@ -92,21 +75,23 @@ def doctor(
 
 @app.command(name="eval")
 def evaluate(
-    task: Task,
-    backbone: Backbone = None,
-    weights: WeightsOption = None,
-    data: Data = None,
-    split: Split = None,
-    runs: Runs = Path("runs"),
-    limit: Limit = None,
-    device: Device = None,
-    settings: Settings = None,
-    seed: Seed = 0,
-    skip_bad: SkipBad = 0,
-    track: Track = None,
-    new_head: NewHead = False,
-    zero_shot: ZeroShot = False,
-    as_json: AsJson = False,
+    task: options.Task,
+    backbone: options.Backbone = None,
+    weights: options.WeightsOption = None,
+    data: options.Data = None,
+    split: options.Split = None,
+    runs: options.Runs = Path("runs"),
+    limit: options.Limit = None,
+    device: options.Device = None,
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    skip_bad: options.SkipBad = 0,
+    track: options.Track = None,
+    new_head: options.NewHead = False,
+    zero_shot: options.ZeroShot = False,
+    linear_probe: options.LinearProbe = False,
+    save_maps: options.SaveMaps = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Fine-tune where the weights hold no head for the task, then predict, score and report.
 
@@ -125,7 +110,7 @@ def evaluate(
         runs=runs,
         limit=limit,
         device=device,
-        settings=tuple(settings or ()),
+        settings=_with_switches(settings, linear_probe=linear_probe, save_maps=save_maps),
         seed=seed,
         skip_bad=skip_bad,
         track=track,
@@ -138,6 +123,11 @@ def evaluate(
     report = run_it(request)
     if report is not None:
         print_report(report, as_json=as_json)
+
+
+def _with_switches(settings: list[str] | None, **switches: bool) -> tuple[str, ...]:
+    """Return the settings of the recipe, with those that have an option of their own."""
+    return (*(settings or ()), *(f"{name}=true" for name, is_on in switches.items() if is_on))
 
 
 def _evaluate_all(request: Any, *, as_json: bool) -> None:
@@ -158,17 +148,18 @@ def _evaluate_all(request: Any, *, as_json: bool) -> None:
 
 @app.command()
 def finetune(
-    task: Task,
-    backbone: Backbone = None,
-    weights: WeightsOption = None,
-    data: Data = None,
-    runs: Runs = Path("runs"),
-    limit: Limit = None,
-    device: Device = None,
-    settings: Settings = None,
-    seed: Seed = 0,
-    skip_bad: SkipBad = 0,
-    track: Track = None,
+    task: options.Task,
+    backbone: options.Backbone = None,
+    weights: options.WeightsOption = None,
+    data: options.Data = None,
+    runs: options.Runs = Path("runs"),
+    limit: options.Limit = None,
+    device: options.Device = None,
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    skip_bad: options.SkipBad = 0,
+    track: options.Track = None,
+    linear_probe: options.LinearProbe = False,
 ) -> None:
     """Fine-tune on the training split, whatever head the weights hold; print the weights' path."""
     from evalsuite.evaluating import finetune as run_it
@@ -183,7 +174,7 @@ def finetune(
             runs=runs,
             limit=limit,
             device=device,
-            settings=tuple(settings or ()),
+            settings=_with_switches(settings, linear_probe=linear_probe),
             seed=seed,
             skip_bad=skip_bad,
             track=track,
@@ -197,19 +188,19 @@ def pretrain(
     stage: Annotated[
         Stage, typer.Option(help="tokenizer, masked or itc, in this order; health looks.")
     ] = "masked",
-    backbone: Backbone = None,
-    weights: WeightsOption = None,
+    backbone: options.Backbone = None,
+    weights: options.WeightsOption = None,
     tokenizer: Annotated[
         str | None, typer.Option(help="Visual tokenizer of the masked stage: a weights file.")
     ] = None,
-    data: Data = None,
-    runs: Runs = Path("runs"),
-    limit: Limit = None,
-    device: Device = None,
-    settings: Settings = None,
-    seed: Seed = 0,
-    skip_bad: SkipBad = 0,
-    track: Track = None,
+    data: options.Data = None,
+    runs: options.Runs = Path("runs"),
+    limit: options.Limit = None,
+    device: options.Device = None,
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    skip_bad: options.SkipBad = 0,
+    track: options.Track = None,
 ) -> None:
     """Pretrain on image-text pairs, one stage at a time; print the weights' path.
 
@@ -249,16 +240,16 @@ def score(
     predictions: Annotated[
         list[Path] | None, typer.Option(help="File in the benchmark's result format.")
     ] = None,
-    data: Data = None,
-    split: Split = None,
+    data: options.Data = None,
+    split: options.Split = None,
     official: Annotated[
         bool, typer.Option("--official", help="Run the official engine beside ours.")
     ] = False,
     paired: Annotated[
         bool, typer.Option("--paired", help="Difference of two prediction sets.")
     ] = False,
-    no_interval: NoInterval = False,
-    as_json: AsJson = False,
+    no_interval: options.NoInterval = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Score saved predictions: of a run, or of any model's result file; no weights, no torch."""
     request = ScoreRequest(
@@ -286,8 +277,8 @@ def report(
     compare: Annotated[
         bool, typer.Option("--compare", help="Two runs: their paired difference.")
     ] = False,
-    data: Data = None,
-    as_json: AsJson = False,
+    data: options.Data = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write runs as Markdown, JSON, one HTML page and a model card, or compare two of them."""
     from evalsuite.reporting import compare as compare_runs
@@ -305,13 +296,13 @@ def report(
 @app.command()
 def reproduce(
     paper: Annotated[str, typer.Argument(help="A paper, as beit3, or a table, as beit3/4.")],
-    data: Data = None,
+    data: options.Data = None,
     weights_dir: Annotated[
         Path | None, typer.Option(help="Folder of released checkpoints; else downloaded.")
     ] = None,
-    runs: Runs = Path("runs"),
-    device: Device = None,
-    as_json: AsJson = False,
+    runs: options.Runs = Path("runs"),
+    device: options.Device = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Measure what a paper's tables print with the released checkpoints.
 
@@ -339,7 +330,7 @@ def convert(
 @app.command()
 def tinyworld(
     folder: Annotated[Path, typer.Argument(help="Where to draw it.")],
-    seed: Seed = 0,
+    seed: options.Seed = 0,
     size: Annotated[str, typer.Option(help="mini, small or full.")] = "small",
 ) -> None:
     """Draw the tiny world in every benchmark's official layout."""

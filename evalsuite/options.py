@@ -34,5 +34,17 @@ NewHead = Annotated[bool, typer.Option("--new-head", help="Fine-tune a new head.
 ZeroShot = Annotated[
     bool, typer.Option("--zero-shot", help="Never fine-tune; the weights must hold a head.")
 ]
+LinearProbe = Annotated[
+    bool,
+    typer.Option(
+        "--linear-probe", help="imagenet: train the head alone; as --set linear_probe=true."
+    ),
+]
+SaveMaps = Annotated[
+    bool,
+    typer.Option(
+        "--save-maps", help="segmentation: keep label maps as PNGs; as --set save_maps=true."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 NoInterval = Annotated[bool, typer.Option("--no-interval", help="Skip the 95% intervals.")]

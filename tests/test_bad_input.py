@@ -11,7 +11,7 @@ import torch
 from evalsuite.__main__ import main
 from evalsuite.backbones.beit3 import beit3
 from evalsuite.backbones.loading import official_state
-from evalsuite.catalog import benchmark_named
+from evalsuite.catalog import benchmark_named, task_named
 from evalsuite.evaluating import evaluate
 from evalsuite.heads.pooled import VqaHead
 from evalsuite.records.errors import UserError
@@ -152,3 +152,17 @@ def test_a_backbone_that_cannot_is_refused_with_those_that_can() -> None:
     with pytest.raises(UserError, match="can do causal_text; vit can do image; choose beit3_base"):
         check_capabilities(captioning, "vit", offered)
     check_capabilities(benchmark_named("retrieval_coco"), "clip", offered)
+
+
+@pytest.mark.parametrize("option", ["--linear-probe", "--save-maps"])
+def test_a_switch_of_another_task_is_refused_by_its_setting(
+    refused: Refused, world: Path, tmp_path: Path, option: str
+) -> None:
+    line = refused("eval", "vqa", "--data", world, "--runs", tmp_path, option)
+    assert f"--set {option[2:].replace('-', '_')}=true: expected key=value with key one of" in line
+
+
+def test_the_switches_are_settings_of_their_tasks() -> None:
+    probe = task_named("imagenet").recipe("beit3_tiny").with_settings(("linear_probe=true",))
+    maps = task_named("segmentation").recipe("beit3_tiny").with_settings(("save_maps=true",))
+    assert probe.linear_probe and maps.save_maps
