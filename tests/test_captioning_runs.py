@@ -44,19 +44,6 @@ def test_every_image_has_one_caption_scored_beside_shuffled_ones(
     assert "shuffled_captions" in {score["name"] for score in report["baselines"]}
 
 
-@pytest.mark.parametrize("size", [1, 7])
-def test_the_batch_size_changes_no_caption(
-    world: Path, finished: Run, tmp_path: Path, size: int
-) -> None:
-    settings = ("max_new=12", f"micro_batch={size}")
-    weights = str(finished.weights)
-    evaluate(
-        Request(task="captioning", data=world, runs=tmp_path, weights=weights, settings=settings)
-    )
-    run = Run.open(next(tmp_path.iterdir()))
-    assert run.journaled("test") == finished.journaled("test")
-
-
 def test_captioning_weights_write_the_nocaps_submission(
     world: Path, finished: Run, tmp_path: Path
 ) -> None:

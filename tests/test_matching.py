@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from evalsuite.catalog import benchmark_named
@@ -43,37 +42,6 @@ def finished(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         assert BASELINES[task] <= {score.name for score in report.baselines}
         runs[task] = Run.open(next(folder.iterdir()))
     return runs
-
-
-@pytest.mark.parametrize("size", [1, 7, 64])
-@pytest.mark.parametrize("task", TASKS[:2])
-def test_the_batch_size_changes_no_score(
-    world: Path, finished: dict[str, Run], tmp_path: Path, task: str, size: int
-) -> None:
-    request = Request(
-        task=task,
-        data=world,
-        runs=tmp_path,
-        weights=str(finished[task].weights),
-        settings=(*SETTINGS, f"micro_batch={size}"),
-        zero_shot=True,
-    )
-    report = evaluate(request)
-    assert report is not None
-    run = Run.open(next(tmp_path.iterdir()))
-    before, after = (one.journaled(report.split) for one in (finished[task], run))
-    benchmark = benchmark_named(task)
-    references = benchmark.references(world, report.split)
-    if task == "nlvr2":
-        assert after == before
-    else:
-        # Padding differs between the batches, and with it the order of additions.
-        first, second = (features_of(one.predictions, references) for one in (before, after))
-        assert np.abs(first.images_ID - second.images_ID).max() <= 1e-6
-        assert np.abs(first.texts_TD - second.texts_TD).max() <= 1e-6
-    assert benchmark.score(after.predictions, references) == benchmark.score(
-        before.predictions, references
-    )
 
 
 def test_every_image_and_text_is_encoded_once(world: Path, finished: dict[str, Run]) -> None:
