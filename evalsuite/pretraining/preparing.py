@@ -42,7 +42,8 @@ TINY_TOKENIZER = "beit3_tiny_tokenizer.safetensors"
 class PretrainRequest:
     """What a person asks for; None stands for the usual choice.
 
-    Without `data` the full tiny world is drawn, without `weights` the backbone starts from scratch.
+    Without `data` the full tiny world is drawn, without `weights` the backbone starts from those of
+    the recipe ("scratch": from none).
     `tokenizer` makes the visual tokens of the masked stage. `limit` keeps the first samples.
     """
 
@@ -83,9 +84,10 @@ def set_up(request: PretrainRequest) -> Work:
     Raises:
         UserError: anything that the person can mend.
     """
-    start = weights_named(request.weights, request.seed)
-    name = backbone_of(request.backbone, start)
+    given = None if request.weights is None else weights_named(request.weights, request.seed)
+    name = backbone_of(request.backbone, given)
     recipe = recipe_of(request.stage, name).with_settings(request.settings)
+    start = given or weights_named(recipe.weights, request.seed, is_usual=True)
     accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
     data = _data(request, accelerator)
     tokenizer = _tokenizer(name, data)

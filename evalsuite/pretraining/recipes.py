@@ -131,16 +131,17 @@ MASKED = {
     ),
 }
 
-# BEiT v2's tokenizer: 100 epochs of ImageNet-1k (1.28M images) in batches of 512, lr 5e-5, betas
-# .9 .99, weight decay 1e-4; a teacher's features are the target (CLIP's), here pixels unless named.
+# BEiT v2's own run sees ImageNet-1k and reconstructs CLIP's features; here it is COCO's images, and
+# pixels unless a teacher is named. Its codes begin as clusters of a batch, ours by splitting.
 TOKENIZER_BASE = TokenizerRecipe(
-    source="arXiv:2208.06366 appendix, VQ-KD, on COCO's images",
+    source="unilm beit2/TOKENIZER.md and run_vqkd_training.py @80d673a, on COCO's images",
     image_size=224,
     batch_size=512,
     epochs=100,
     warmup_epochs=10,
-    lr=5e-5,
+    lr=2e-4,  # 5e-5 for every 128 images of a batch
     min_lr=1e-5,
+    image_crop=0.08,
     weight_decay=1e-4,
     betas=(0.9, 0.99),
     micro_batch=64,
