@@ -196,6 +196,18 @@ def test_positions_are_resized_by_the_official_rule() -> None:
     assert torch.equal(resized[3:], up.reshape(8, 36).T)
 
 
+def test_a_tiny_model_keeps_its_sines_in_every_size_and_interpolates_what_it_learnt() -> None:
+    key = "embed_positions.A.weight"
+    start = beit3("beit3_tiny").embed_positions["A"].weight.detach()
+    large = beit3("beit3_tiny", image_size=128)
+    sines = large.embed_positions["A"].weight.detach()
+    learnt = torch.randn(start.shape, generator=torch.Generator().manual_seed(0))
+    resized = large.resized(key, start + learnt)
+    assert resized is not None
+    wanted = resized_positions(learnt, len(sines))[3:] + sines[3:]
+    torch.testing.assert_close(resized[3:], wanted)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast_stays_close(dtype: torch.dtype) -> None:
     model = Beit3(SMALL).eval()

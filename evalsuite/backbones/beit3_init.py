@@ -53,8 +53,7 @@ def initialise_tiny(model: nn.Module, width: int, generator: Generator) -> None:
             nn.init.normal_(module.weight, std=TINY_TEXT_STD, generator=generator)
             if name == "embed_positions.A":
                 with torch.no_grad():
-                    patches = sine_positions(math.isqrt(module.num_embeddings - 3), width)
-                    module.weight[3:] = patches
+                    module.weight[3:] = sine_table(module.num_embeddings, width)[3:]
         else:
             _fill_plain(module)
 
@@ -108,3 +107,9 @@ def sine_positions(side: int, width: int) -> Tensor:
     row = waves[:, None].expand(side, side, -1)
     column = waves[None].expand(side, side, -1)
     return torch.cat([row, column], dim=2).reshape(side * side, width)
+
+
+def sine_table(num_rows: int, width: int) -> Tensor:
+    """Return an image position table `[num_rows, width]`: three rows of zeros, then the sines."""
+    patches = sine_positions(math.isqrt(max(num_rows - 3, 0)), width)
+    return torch.cat([torch.zeros(3, width), patches])
