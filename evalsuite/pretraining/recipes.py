@@ -196,6 +196,7 @@ ITC = {
     "beit3_large": replace(ITC_BASE, lr=5e-5, layer_decay=0.85, micro_batch=96),
     "beit3_tiny": RetrievalRecipe(
         source="ours: docs/tinyworld.md has what was tried",
+        weights="beit3_tiny_patch8_32.safetensors",
         image_size=32,
         batch_size=128,
         epochs=0.3,

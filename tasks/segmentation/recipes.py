@@ -136,6 +136,7 @@ RECIPES = {
     # Grounds differ in their colour alone, and the drawn scenes never run out.
     "beit3_tiny": SegmentationRecipe(
         source="ours: the best of a few runs on the tiny world, two CPU cores",
+        weights="beit3_tiny_itc_patch8_32.safetensors",
         image_size=64,
         batch_size=8,
         epochs=1.5,
