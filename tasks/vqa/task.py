@@ -66,7 +66,7 @@ RECIPES = {
     # Crops and flips would make "left" and "how many" wrong, and the drawn scenes never run out.
     "beit3_tiny": VqaRecipe(
         source="ours: the best of a few runs on the tiny world, two CPU cores",
-        weights="beit3_tiny_patch8_32.safetensors",
+        weights="beit3_tiny_itc_patch8_32.safetensors",
         image_size=32,
         batch_size=32,
         epochs=2,
