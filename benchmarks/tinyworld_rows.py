@@ -16,13 +16,13 @@ SEEDS = (0, 1, 2)
 # reports, which can only favour scratch.
 LR_GRID = (5e-4, 1e-3, 2e-3)
 SCRATCH_LR = {
-    "vqa": 1e-3,
+    "vqa": 5e-4,
     "nlvr2": 1e-3,
     "captioning": 1e-3,
     "retrieval_coco": 1e-3,
-    "imagenet": 1e-3,
+    "imagenet": 2e-3,
     "detection": 1e-3,
-    "segmentation": 1e-3,
+    "segmentation": 2e-3,
     "retrieval_flickr30k": 1e-3,
     "nocaps": 1e-3,
 }

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,15 @@ from evalsuite.records.errors import UserError
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 from evalsuite.tinyworld.write import write_world
 
-RECIPE = MASKED["beit3_tiny"]
+# The tiny model with the paper's masks.
+RECIPE = replace(
+    MASKED["beit3_tiny"],
+    shares=(1 / 3, 1 / 3, 1 / 3),
+    image_crop=1.0,
+    pair_image_mask=0.4,
+    word_weights="",
+    aggregator=0,
+)
 TOKENIZER = Tokenizer(tokenizer_path())
 BATCH = 9
 

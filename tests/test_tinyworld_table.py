@@ -73,7 +73,7 @@ def test_every_cell_is_run_once_and_stands_in_the_table(words: list[str], page: 
     text = page.read_text()
     assert "| COCO zero-shot | mean of both R@1 | 11.1 | - |" in text
     assert "| **rows above scratch** |" in text
-    assert "settings epochs=0.5 warmup_epochs=0.05 batch_size=16" in text
+    assert "settings epochs=0.2 warmup_epochs=0.025 batch_size=16" in text
     assert "<svg" in page.with_suffix(".svg").read_text()
     before = log.read_bytes()
     assert main(words) == 0
