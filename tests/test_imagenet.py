@@ -171,7 +171,9 @@ def test_a_linear_probe_reads_every_image_once_and_trains_the_head_alone(
     # Counted in this process; reading processes run ahead and may read a few images twice.
     monkeypatch.setattr("evalsuite.engine.loading.num_workers", lambda: 0)
     settings = ("epochs=3", "batch_size=16", "linear_probe=true")
-    evaluate(Request(task="imagenet", data=world, runs=tmp_path, settings=settings))
+    evaluate(
+        Request(task="imagenet", weights="scratch", data=world, runs=tmp_path, settings=settings)
+    )
     run = Run.open(next(tmp_path.iterdir()))
     assert len(read) == len(set(read)) == 48 + 24
     trained = read_checkpoint(run.weights)
