@@ -21,7 +21,7 @@ def markdown(report: Report) -> str:
         *_score_table([score for score in report.scores if "/" not in score.name]),
     ]
     if report.baselines:
-        lines += ["", "Without looking (baselines computed from the training answers):", ""]
+        lines += ["", "Without looking at the images:", ""]
         lines += _score_table(report.baselines)
     parts = [score for score in report.scores if "/" in score.name]
     if parts:
