@@ -35,7 +35,7 @@ RECIPES = {
     # Crops and flips would make "left" and what is named wrong.
     "beit3_tiny": CaptioningRecipe(
         source="ours: the best of a few runs on the tiny world, two CPU cores",
-        weights="beit3_tiny_patch8_32.safetensors",
+        weights="beit3_tiny_itc_patch8_32.safetensors",
         image_size=32,
         batch_size=64,
         epochs=0.4,
