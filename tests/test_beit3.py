@@ -11,7 +11,7 @@ from torchscale_beit3 import official_beit3, official_features, prefixed
 
 from evalsuite.backbones.beit3 import Beit3, beit3
 from evalsuite.backbones.beit3_config import CONFIGS, Beit3Config
-from evalsuite.backbones.beit3_keys import resized_positions
+from evalsuite.backbones.beit3_keys import resampled_positions
 from evalsuite.backbones.loading import load_weights
 from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.pooled import ImageClassHead, Nlvr2Head, VqaHead
@@ -191,7 +191,7 @@ def test_positions_are_resized_by_the_official_rule() -> None:
     table = torch.randn(3 + 16, 8, generator=torch.Generator().manual_seed(0))
     picture = table[3:].T.reshape(1, 8, 4, 4)
     up = nn.functional.interpolate(picture, (6, 6), mode="bicubic", align_corners=False)
-    resized = resized_positions(table, 3 + 36)
+    resized = resampled_positions(table, (4, 4), (6, 6))
     assert torch.equal(resized[:3], table[:3])
     assert torch.equal(resized[3:], up.reshape(8, 36).T)
 
@@ -204,7 +204,7 @@ def test_a_tiny_model_keeps_its_sines_in_every_size_and_interpolates_what_it_lea
     learnt = torch.randn(start.shape, generator=torch.Generator().manual_seed(0))
     resized = large.resized(key, start + learnt)
     assert resized is not None
-    wanted = resized_positions(learnt, len(sines))[3:] + sines[3:]
+    wanted = resampled_positions(learnt, (4, 4), (16, 16))[3:] + sines[3:]
     torch.testing.assert_close(resized[3:], wanted)
 
 

@@ -210,8 +210,22 @@ class Beit3(Backbone):
                 f"{self.config.name}'s patch size {self.patch_size}"
             )
         own = self.image_size // self.patch_size
+        height, width = (side // self.patch_size for side in image_BCHW.shape[2:])
         table_PD = self.embed_positions[IMAGE].get_parameter("weight")
-        return image_tokens(self.vision_embed, table_PD, image_BCHW, own_grid=(own, own))
+        positions_PD = self._regridded(table_PD, (own, own), (height, width))
+        return image_tokens(self.vision_embed, positions_PD, image_BCHW)
+
+    def _regridded(self, table_PD: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+        """Return an image position table of a grid of patches (rows, columns) for another one.
+
+        A tiny model's table began as sines, which every grid has exactly: only what was learnt on
+        top is interpolated. From 4 x 4 patches to 16 x 16 that is worth 5 points of tiny box AP.
+        """
+        resized = beit3_keys.resampled_positions(table_PD, old, new)
+        if self.config.init == "official" or old == new:
+            return resized
+        start, exact = (sine_table(grid, self.width).to(table_PD) for grid in (old, new))
+        return resized - beit3_keys.resampled_positions(start, old, new) + exact
 
     def embed_text(
         self, text_BT: Tensor, padding_BT: Tensor | None = None, *, first: int = 0
@@ -269,14 +283,9 @@ class Beit3(Backbone):
         """
         if key != "embed_positions.A.weight" or tensor.shape[1:] != (self.width,):
             return None
-        num_rows = FIRST_POSITION + 1 + self.config.num_patches
-        resized = beit3_keys.resized_positions(tensor, num_rows)
-        if self.config.init == "official":
-            return resized
-        # The table began as sines, which every size has exactly: only what was learnt on top is
-        # interpolated. From 4 x 4 patches to 16 x 16 that is worth 5 points of tiny box AP.
-        start = beit3_keys.resized_positions(sine_table(len(tensor), self.width), num_rows)
-        return resized - start + sine_table(num_rows, self.width)
+        side = beit3_keys.side_of(len(tensor))
+        own = self.image_size // self.patch_size
+        return self._regridded(tensor, (side, side), (own, own))
 
 
 def beit3(

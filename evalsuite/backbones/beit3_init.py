@@ -52,8 +52,9 @@ def initialise_tiny(model: nn.Module, width: int, generator: Generator) -> None:
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=TINY_TEXT_STD, generator=generator)
             if name == "embed_positions.A":
+                side = math.isqrt(module.num_embeddings - 3)
                 with torch.no_grad():
-                    module.weight[3:] = sine_table(module.num_embeddings, width)[3:]
+                    module.weight[3:] = sine_positions((side, side), width)
         else:
             _fill_plain(module)
 
@@ -91,8 +92,8 @@ def _fill_plain(module: nn.Module) -> None:
         nn.init.zeros_(parameter)
 
 
-def sine_positions(side: int, width: int) -> Tensor:
-    """Return `[side * side, width]` sines and cosines of row and column, row-major.
+def sine_positions(grid: tuple[int, int], width: int) -> Tensor:
+    """Return `[patches, width]` sines and cosines of row and column of a grid, row-major.
 
     Raises:
         ValueError: the width is not a multiple of 4.
@@ -101,15 +102,15 @@ def sine_positions(side: int, width: int) -> Tensor:
     """
     if width % 4:
         raise ValueError(f"width {width}: sine positions need a multiple of 4")
+    rows, columns = grid
     frequency = 1e4 ** -(torch.arange(width // 4) / (width // 4))
-    angle = torch.arange(side)[:, None] * frequency
+    angle = torch.arange(max(grid))[:, None] * frequency
     waves = torch.cat([angle.sin(), angle.cos()], dim=1)
-    row = waves[:, None].expand(side, side, -1)
-    column = waves[None].expand(side, side, -1)
-    return torch.cat([row, column], dim=2).reshape(side * side, width)
+    row = waves[:rows, None].expand(rows, columns, -1)
+    column = waves[None, :columns].expand(rows, columns, -1)
+    return torch.cat([row, column], dim=2).reshape(rows * columns, width)
 
 
-def sine_table(num_rows: int, width: int) -> Tensor:
-    """Return an image position table `[num_rows, width]`: three rows of zeros, then the sines."""
-    patches = sine_positions(math.isqrt(max(num_rows - 3, 0)), width)
-    return torch.cat([torch.zeros(3, width), patches])
+def sine_table(grid: tuple[int, int], width: int) -> Tensor:
+    """Return an image position table `[3 + patches, width]`: rows of zeros, then the sines."""
+    return torch.cat([torch.zeros(3, width), sine_positions(grid, width)])

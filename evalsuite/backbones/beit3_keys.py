@@ -91,23 +91,14 @@ def _renamed_back(key: str) -> str:
     return key.removeprefix("encoder.") if key.startswith("encoder.embed_positions.") else key
 
 
-def resized_positions(table: Tensor, num_rows: int) -> Tensor:
-    """Return an image position table for another number of patches.
+def resampled_positions(table: Tensor, grid_in: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """Return an image position table of a grid of patches (rows, columns) for another grid.
 
-    The first three rows stay; the patch rows are a square picture, resampled bicubically.
-
-    Raises:
-        UserError: either table does not describe a square of patches.
+    The first three rows stay; the patch rows are a picture, resampled bicubically.
 
     Source: unilm beit3/utils.py load_model_and_may_interpolate @768a3c8 (bicubic, corners not
     aligned, no antialiasing).
     """
-    side_in, side_out = (_side(rows - NUM_FIXED_ROWS) for rows in (len(table), num_rows))
-    return resampled_positions(table, (side_in, side_in), (side_out, side_out))
-
-
-def resampled_positions(table: Tensor, grid_in: tuple[int, int], grid: tuple[int, int]) -> Tensor:
-    """Return an image position table of a grid (rows, columns) for another grid."""
     if grid_in == grid:
         return table
     fixed, patches = table.float().tensor_split([NUM_FIXED_ROWS])
@@ -116,12 +107,17 @@ def resampled_positions(table: Tensor, grid_in: tuple[int, int], grid: tuple[int
     return torch.cat([fixed, resized.permute(0, 2, 3, 1).flatten(0, 2)]).to(table.dtype)
 
 
-def _side(num_patches: int) -> int:
-    """Return the patches per side of a square image."""
+def side_of(num_rows: int) -> int:
+    """Return the patches per side of the square that an image position table is for.
+
+    Raises:
+        UserError: it is for none.
+    """
+    num_patches = num_rows - NUM_FIXED_ROWS
     side = math.isqrt(max(num_patches, 0))
     if side == 0 or side * side != num_patches:
         raise UserError(
-            f"image positions of {num_patches + NUM_FIXED_ROWS} rows: expected 3 + a square of "
+            f"image positions of {num_rows} rows: expected 3 + a square of "
             "patches; is this a BEiT-3 checkpoint?"
         )
     return side

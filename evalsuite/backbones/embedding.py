@@ -6,8 +6,6 @@ Axes: B batch, N patches and the class token, T text tokens, D width, P position
 import torch
 from torch import Tensor, nn
 
-from evalsuite.backbones.beit3_keys import resampled_positions
-
 # Fairseq numbers positions from 2; rows 0 and 1 of both tables are never read.
 FIRST_POSITION = 2
 
@@ -35,17 +33,8 @@ def image_tokens(
     image_BCHW: Tensor,
     *,
     masked_BN: Tensor | None = None,
-    own_grid: tuple[int, int] | None = None,
 ) -> Tensor:
-    """Return image tokens with their positions, `[B, N, D]`.
-
-    Args:
-        own_grid: rows and columns of patches that the table is for, where the image may have
-            others: then positions are interpolated.
-    """
-    if own_grid is not None:
-        height, width = (side // embed.proj.kernel_size[0] for side in image_BCHW.shape[2:])
-        positions_PD = resampled_positions(positions_PD, own_grid, (height, width))
+    """Return image tokens with their positions, `[B, N, D]`."""
     tokens_BND = embed.forward(image_BCHW, masked_BN)
     return tokens_BND + positions_PD[FIRST_POSITION:]
 

@@ -119,7 +119,7 @@ class TokenizerHead(nn.Module):
         self.encoder = encoder_of(width, recipe.code_width)
         self.quantizer = Quantizer(recipe, seed=seed)
         self.decoder_in = nn.Linear(recipe.code_width, width)
-        self.decoder_positions = nn.Parameter(sine_positions(side, width))
+        self.decoder_positions = nn.Parameter(sine_positions((side, side), width))
         self.decoder = nn.ModuleList(PlainLayer(width) for _ in range(recipe.decoder_layers))
         self.decoder_norm = nn.LayerNorm(width)
         self.decoder_out = nn.Linear(width, num_targets)
