@@ -1,27 +1,20 @@
 """The verbs `evaluate` and `finetune`: one backbone, one benchmark, one run folder."""
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
-from accelerate.utils import broadcast_object_list
-
-from evalsuite.backbones.checkpoint import read_checkpoint, save_checkpoint
+from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.loading import load_weights, official_state
 from evalsuite.data.index import SampleIndex, open_index
-from evalsuite.engine.finetune import Tuning, finetune_model
 from evalsuite.engine.loading import Budget
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.predict import Predicting, predict
-from evalsuite.engine.progress import Meter, peak_memory_gib, say
-from evalsuite.engine.session import environment
-from evalsuite.engine.trainer_state import remove_states
 from evalsuite.records.errors import UserError
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.scoring import report_of, split_of
 from evalsuite.setting_up import Request, Work, set_up
 from evalsuite.tracking import track_report
+from evalsuite.training import note_phase, open_run, train, tuning_of
 
 
 def evaluate(request: Request) -> Report | None:
@@ -39,7 +32,6 @@ def evaluate(request: Request) -> Report | None:
     _check_unseen(work, split, index)
     run = _run(work, request)
     _note_split(work, run, split, index, request.limit)
-    _track(work, run, request)
     _tune(work, run, request)
     predicting = Predicting(
         task=work.open_task,
@@ -72,7 +64,6 @@ def finetune(request: Request) -> Run:
     """
     work = set_up(request, always_trains=True)
     run = _run(work, request)
-    _track(work, run, request)
     _tune(work, run, request)
     work.accelerator.end_training()
     return run
@@ -97,59 +88,31 @@ def _run(work: Work, request: Request) -> Run:
         "task": request.task,
         "backbone": work.backbone_name,
         "weights": work.weights.sha256,
-        "recipe": work.recipe.to_json(),
-        "seed": request.seed,
-        "limit": request.limit,
         "data": work.train_index.fingerprint if work.train_index else str(work.data.resolve()),
     }
-    folder: list[str | None] = [None]
-    if work.accelerator.is_main_process:
-        run = Run.continue_or_create(request.runs, identity, environment(work.accelerator))
-        run.facts["weights"] = {
-            "origin": work.weights.origin,
-            "sha256": work.weights.sha256,
-            "fine_tuned_here": work.train_index is not None,
-            "keys": None if work.key_report is None else asdict(work.key_report),
-        }
-        run.facts.setdefault("phases", {})
-        say(f"{run.folder}: {'continued' if run.is_continued else 'new run'}")
-        run.save()
-        folder = [str(run.folder)]
-    broadcast_object_list(folder)
-    assert folder[0] is not None
-    return Run.open(Path(folder[0]))
-
-
-def _track(work: Work, run: Run, request: Request) -> None:
-    """Open the tracker that was asked for, under the run's name."""
-    if request.track is not None:
-        work.accelerator.init_trackers(run.folder.name, config=_flat(work.recipe.to_json()))
+    weights = {
+        "origin": work.weights.origin,
+        "sha256": work.weights.sha256,
+        "fine_tuned_here": work.train_index is not None,
+        "keys": None if work.key_report is None else asdict(work.key_report),
+    }
+    facts = {"weights": weights}
+    return open_run(request, work.recipe, work.accelerator, identity=identity, facts=facts)
 
 
 def _tune(work: Work, run: Run, request: Request) -> None:
     """Fine-tune unless the weights serve as they are, or an earlier session has finished it."""
     if work.train_index is None or run.weights.is_file():
         return
-    tuning = Tuning(
-        task=work.open_task,
-        recipe=work.recipe,
-        index=work.train_index,
-        num_samples=min(len(work.train_index), request.limit or len(work.train_index)),
-        seed=request.seed,
-        states=run.checkpoints,
-        log=run.training_log,
-        bad=Budget(request.skip_bad),
+    tuning = tuning_of(request, run, work.open_task, work.recipe, work.train_index)
+    train(
+        tuning,
+        work.model,
+        run,
+        work.accelerator,
+        phase="finetune",
+        weights=lambda model: official_state(model.backbone, model.head),
     )
-    accelerator = work.accelerator
-    meter = finetune_model(tuning, work.model, accelerator)
-    if accelerator.is_main_process:
-        run.checkpoints.mkdir(exist_ok=True)
-        state = official_state(work.model.backbone, work.model.head)
-        metadata = {"task": request.task, "backbone": work.backbone_name, "run": run.folder.name}
-        save_checkpoint(run.weights, state, metadata)
-        remove_states(run.checkpoints)
-        note_phase(run, "finetune", meter)
-    accelerator.wait_for_everyone()
 
 
 def _loaded(work: Work, run: Run) -> TaskModel:
@@ -183,23 +146,3 @@ def _note_split(work: Work, run: Run, split: str, index: SampleIndex, limit: int
         known[split] = entry
         run.facts["split"] = split
         run.save()
-
-
-def note_phase(run: Run, name: str, meter: Meter) -> None:
-    """Add what a phase took in this session to what it took in earlier ones."""
-    phase = run.facts["phases"].setdefault(name, {"seconds": 0.0, "samples": 0.0})
-    phase["seconds"] += meter.seconds
-    phase["samples"] += meter.samples
-    phase["samples_per_second"] = phase["samples"] / max(phase["seconds"], 1e-9)
-    if meter.samples:
-        phase["percent_reading"] = 100 * meter.data_seconds / max(meter.seconds, 1e-9)
-    phase["peak_memory_gib"] = max(peak_memory_gib(), phase.get("peak_memory_gib", 0.0))
-    run.save()
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, int | float | str]:
-    """Return the settings as trackers take them: no lists, no None."""
-    return {
-        key: value if isinstance(value, int | float | str) else str(value)
-        for key, value in settings.items()
-    }

@@ -34,32 +34,20 @@ from evalsuite.starting_weights import (
 from evalsuite.task import OpenTask, Task
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 from evalsuite.tinyworld.write import write_world
+from evalsuite.training import TrainingRequest
 
 TINY_WORLD = Path("data/tinyworld")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a person asks for; None stands for the usual choice.
+class Request(TrainingRequest):
+    """What a person asks of one benchmark; None stands for the usual choice.
 
-    Without `data` the tiny world is drawn, without `weights` the backbone starts from those of the
-    recipe ("scratch": from none), and `backbone` follows from the weights. `limit` keeps the first
-    samples of the training set and of the split. `skip_bad` is how many unreadable images are put
-    up with. `zero_shot` never trains.
+    `limit` keeps the first samples of the split as well. `zero_shot` never trains.
     """
 
     task: str
-    backbone: str | None = None
-    weights: str | None = None
-    data: Path | None = None
     split: str | None = None
-    runs: Path = Path("runs")
-    limit: int | None = None
-    device: str | None = None
-    settings: tuple[str, ...] = ()
-    seed: int = 0
-    skip_bad: int = 0
-    track: str | None = None
     new_head: bool = False
     zero_shot: bool = False
 
@@ -98,8 +86,8 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     recipe = _recipe(task.recipe(name), request.settings)
     weights = given or weights_named(recipe.weights, request.seed, is_usual=True)
     accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
-    data = _data(request, accelerator)
-    open_task = task.open(data, recipe, _tokenizer(name, data, task.benchmark))
+    data = data_folder(request.data, accelerator, task=request.task)
+    open_task = task.open(data, recipe, text_tokenizer(name, data, task.benchmark))
     train_split = recipe.train_split or task.benchmark.card.train_split
     can_serve = _can_serve(weights, open_task, name, task)
     if request.zero_shot:
@@ -109,8 +97,8 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     trains = always_trains or not serves or request.new_head
     if not trains:
         recipe = recipe_of_weights(recipe, weights, request.settings)
-        open_task = task.open(data, recipe, _tokenizer(name, data, task.benchmark))
-    backbone = _backbone(name, recipe, task.final_norm, request.seed)
+        open_task = task.open(data, recipe, text_tokenizer(name, data, task.benchmark))
+    backbone = backbone_for(name, recipe, task.final_norm, request.seed)
     head = open_task.head(backbone, seed=request.seed)
     backbone.initialise_head(head, request.seed)
     report = None
@@ -172,7 +160,7 @@ def _recipe(published: Recipe, settings: tuple[str, ...]) -> Recipe:
     return replace(recipe, lr=lr)
 
 
-def _backbone(name: str, recipe: Recipe, final_norm: bool, seed: int | None) -> Backbone:
+def backbone_for(name: str, recipe: Recipe, final_norm: bool, seed: int | None) -> Backbone:
     """Return the named backbone as the recipe trains it."""
     return beit3(
         name,
@@ -189,7 +177,7 @@ def _can_serve(weights: Weights, open_task: OpenTask, name: str, task: Task) -> 
     if weights.state is None:
         return False
     with device("meta"):
-        backbone = _backbone(name, task.recipe(name), task.final_norm, None)
+        backbone = backbone_for(name, task.recipe(name), task.final_norm, None)
         return holds_head(weights.state, open_task.head(backbone, seed=0))
 
 
@@ -214,26 +202,33 @@ def check_capabilities(
     )
 
 
-def _data(request: Request, accelerator: Accelerator) -> Path:
-    """Return the data folder; the tiny world is drawn where none is named.
+def data_folder(
+    given: Path | None,
+    accelerator: Accelerator,
+    *,
+    task: str,
+    world: Path = TINY_WORLD,
+    size: str = "small",
+) -> Path:
+    """Return the data folder; a tiny world for the task is drawn where none is named.
 
     Raises:
         UserError: the folder does not exist.
     """
-    if request.data is None:
+    if given is None:
         with accelerator.main_process_first():
-            write_world(TINY_WORLD, benchmarks=(request.task,), say=say)
-        return TINY_WORLD
-    if not request.data.is_dir():
+            write_world(world, size=size, benchmarks=(task,), say=say)
+        return world
+    if not given.is_dir():
         raise UserError(
-            f"{request.data}: no such folder; expected the official files of {request.task}, "
-            f"see `evalsuite doctor {request.task} --data DIR`"
+            f"{given}: no such folder; expected the official files of {task}, "
+            f"see `evalsuite doctor {task} --data DIR`"
         )
-    return request.data
+    return given
 
 
-def _tokenizer(name: str, data: Path, benchmark: Benchmark) -> Tokenizer:
-    """Return the backbone's tokenizer; a `beit3.spm` in the data folder saves the download.
+def text_tokenizer(name: str, data: Path, benchmark: Benchmark) -> Tokenizer:
+    """Return the backbone's text tokenizer; a `beit3.spm` in the data folder saves the download.
 
     Where only images are read the one at hand does: nothing is downloaded for it.
     """

@@ -235,7 +235,7 @@ def test_missing_data_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     line = refused(monkeypatch, capsys, "--stage", "itc", "--data", tmp_path / "none")
-    assert "none: no such folder; expected COCO's images and Karpathy's splits" in line
+    assert "none: no such folder; expected the official files of retrieval_coco" in line
 
 
 def test_an_empty_data_folder_names_the_file_that_it_lacks(world: Path, tmp_path: Path) -> None:

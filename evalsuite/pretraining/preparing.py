@@ -28,37 +28,25 @@ from evalsuite.pretraining.tokenizer import OpenTokenizer
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256
 from evalsuite.records.recipe import Recipe
-from evalsuite.setting_up import load_backbone
-from evalsuite.starting_weights import TINY_BACKBONE, Weights, backbone_of, weights_named
+from evalsuite.setting_up import backbone_for, data_folder, load_backbone, text_tokenizer
+from evalsuite.starting_weights import Weights, backbone_of, weights_named
 from evalsuite.task import OpenTask
-from evalsuite.tinyworld.tokenizer import tokenizer_path
-from evalsuite.tinyworld.write import write_world
+from evalsuite.training import TrainingRequest
 
 FULL_WORLD = Path("data/tinyworld-full")
 TINY_TOKENIZER = "beit3_tiny_tokenizer.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainRequest:
-    """What a person asks for; None stands for the usual choice.
+class PretrainRequest(TrainingRequest):
+    """What a person asks of a stage of pretraining; None stands for the usual choice.
 
-    Without `data` the full tiny world is drawn, without `weights` the backbone starts from those of
-    the recipe ("scratch": from none).
-    `tokenizer` makes the visual tokens of the masked stage. `limit` keeps the first samples.
+    Without `data` the full tiny world is drawn. `tokenizer` makes the visual tokens of the masked
+    stage.
     """
 
     stage: Stage = "masked"
-    backbone: str | None = None
-    weights: str | None = None
     tokenizer: str | None = None
-    data: Path | None = None
-    runs: Path = Path("runs")
-    limit: int | None = None
-    device: str | None = None
-    settings: tuple[str, ...] = ()
-    seed: int = 0
-    skip_bad: int = 0
-    track: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,14 +78,8 @@ def set_up(request: PretrainRequest) -> Work:
     start = given or weights_named(recipe.weights, request.seed, is_usual=True)
     accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
     data = _data(request, accelerator)
-    tokenizer = _tokenizer(name, data)
-    backbone = beit3(
-        name,
-        image_size=recipe.image_size,
-        drop_path=recipe.drop_path,
-        activation_checkpointing=recipe.activation_checkpointing,
-        seed=request.seed,
-    )
+    tokenizer = text_tokenizer(name, data, CORPUS)
+    backbone = backbone_for(name, recipe, True, request.seed)
     files = _files(recipe, request)
     task = _open(recipe, data, tokenizer, backbone, files)
     head = task.head(backbone, seed=request.seed)
@@ -105,6 +87,8 @@ def set_up(request: PretrainRequest) -> Work:
     report = None
     if start.state is not None:
         report = load_weights(backbone, head, start.state, new_head=True, source=start.origin)
+        if accelerator.is_main_process:
+            say(str(report))
     model = TaskModel(backbone, head, task)
     share_cores(model)
     return Work(
@@ -162,29 +146,10 @@ def _open(
 
 
 def _data(request: PretrainRequest, accelerator: Accelerator) -> Path:
-    """Return the data folder; the full tiny world is drawn where none is named.
-
-    Raises:
-        UserError: the folder does not exist.
-    """
-    if request.data is None:
-        with accelerator.main_process_first():
-            write_world(FULL_WORLD, size="full", benchmarks=("retrieval_coco",), say=say)
-        return FULL_WORLD
-    if not request.data.is_dir():
-        raise UserError(
-            f"{request.data}: no such folder; expected COCO's images and Karpathy's splits, "
-            "see `evalsuite doctor retrieval_coco --data DIR`"
-        )
-    return request.data
-
-
-def _tokenizer(name: str, data: Path) -> Tokenizer:
-    """Return the backbone's text tokenizer; a `beit3.spm` in the data folder saves the download."""
-    if name == TINY_BACKBONE:
-        return Tokenizer(tokenizer_path())
-    beside = data / "beit3.spm"
-    return Tokenizer(beside if beside.is_file() else local_file("beit3.spm"))
+    """Return the folder of the image-text pairs, which are those of COCO retrieval."""
+    return data_folder(
+        request.data, accelerator, task="retrieval_coco", world=FULL_WORLD, size="full"
+    )
 
 
 def _visual_tokenizer(request: PretrainRequest) -> Path:
@@ -231,7 +196,7 @@ def set_up_examination(request: PretrainRequest) -> Examination:
     return Examination(
         backbone=backbone.to(accelerator.device),
         head=head.to(accelerator.device),
-        tokenizer=_tokenizer(name, data),
+        tokenizer=text_tokenizer(name, data, CORPUS),
         data=data,
         index=open_index(CORPUS, data, CORPUS.card.eval_split),
         max_text_tokens=recipe.max_text_tokens,

@@ -1,23 +1,15 @@
 """The verb `pretrain`: one stage of pretraining, one run folder."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
-from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
-from evalsuite.backbones.checkpoint import read_checkpoint, save_checkpoint
+from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.loading import load_weights, official_state
 from evalsuite.data.images import ImageReader, eval_transform
 from evalsuite.data.index import open_index
-from evalsuite.engine.finetune import Tuning, finetune_model
-from evalsuite.engine.loading import Budget
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import say
-from evalsuite.engine.session import environment
-from evalsuite.engine.trainer_state import remove_states
-from evalsuite.evaluating import note_phase
 from evalsuite.pretraining.corpus import CORPUS
 from evalsuite.pretraining.health import Examination, Health, health_table, word_health
 from evalsuite.pretraining.objective import MaskedHead
@@ -27,6 +19,7 @@ from evalsuite.pretraining.tokenizer import clustered_pixels
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_json
 from evalsuite.records.run import Run
+from evalsuite.training import open_run, save_weights, train, tuning_of
 
 HEALTH_CAPTIONS = 500
 STAGES: tuple[Stage, ...] = ("tokenizer", "masked", "itc")
@@ -44,13 +37,12 @@ def pretrain(request: PretrainRequest) -> Run:
         raise UserError(f"--stage {request.stage}: expected one of {', '.join(STAGES)}")
     work = set_up(request)
     run = _run(work, request)
-    if request.track is not None:
-        work.accelerator.init_trackers(run.folder.name, config={"source": work.recipe.source})
     if not run.weights.is_file():
         if isinstance(work.recipe, TokenizerRecipe) and work.recipe.codes == "pixels":
             _cluster(work, work.recipe, run, request)
         else:
-            _train(work, run, request)
+            tuning = tuning_of(request, run, work.task, work.recipe, work.index)
+            train(tuning, work.model, run, work.accelerator, phase=request.stage, weights=_official)
     if work.accelerator.is_main_process:
         _note_health(work, run)
     work.accelerator.wait_for_everyone()
@@ -75,50 +67,17 @@ def _run(work: Work, request: PretrainRequest) -> Run:
         "task": f"pretrain_{request.stage}",
         "backbone": work.backbone_name,
         **work.sources,
-        "recipe": work.recipe.to_json(),
-        "seed": request.seed,
-        "limit": request.limit,
         "data": work.index.fingerprint,
     }
-    folder: list[str | None] = [None]
-    if work.accelerator.is_main_process:
-        run = Run.continue_or_create(request.runs, identity, environment(work.accelerator))
-        run.facts["data"] = str(work.data.resolve())
-        run.facts["num_samples"] = min(len(work.index), request.limit or len(work.index))
-        run.facts["weights"] = {
+    facts = {
+        "data": str(work.data.resolve()),
+        "num_samples": min(len(work.index), request.limit or len(work.index)),
+        "weights": {
             "origin": work.start.origin,
             "keys": None if work.key_report is None else asdict(work.key_report),
-        }
-        run.facts.setdefault("phases", {})
-        if work.key_report is not None:
-            say(str(work.key_report))
-        say(f"{run.folder}: {'continued' if run.is_continued else 'new run'}")
-        run.save()
-        folder = [str(run.folder)]
-    broadcast_object_list(folder)
-    assert folder[0] is not None
-    return Run.open(Path(folder[0]))
-
-
-def _train(work: Work, run: Run, request: PretrainRequest) -> None:
-    """Train the stage and write its weights."""
-    tuning = Tuning(
-        task=work.task,
-        recipe=work.recipe,
-        index=work.index,
-        num_samples=min(len(work.index), request.limit or len(work.index)),
-        seed=request.seed,
-        states=run.checkpoints,
-        log=run.training_log,
-        bad=Budget(request.skip_bad),
-    )
-    accelerator = work.accelerator
-    meter = finetune_model(tuning, work.model, accelerator)
-    if accelerator.is_main_process:
-        _save(work, run, _official(work.model))
-        remove_states(run.checkpoints)
-        note_phase(run, request.stage, meter)
-    accelerator.wait_for_everyone()
+        },
+    }
+    return open_run(request, work.recipe, work.accelerator, identity=identity, facts=facts)
 
 
 def _official(model: TaskModel) -> dict[str, Tensor]:
@@ -129,20 +88,12 @@ def _official(model: TaskModel) -> dict[str, Tensor]:
     return official_state(model.backbone, head)
 
 
-def _save(work: Work, run: Run, state: Mapping[str, Tensor]) -> None:
-    """Write the stage's result."""
-    run.checkpoints.mkdir(parents=True, exist_ok=True)
-    stage = run.facts["identity"]["task"]
-    metadata = {"stage": stage, "backbone": work.backbone_name, "run": run.folder.name}
-    save_checkpoint(run.weights, state, metadata)
-
-
 def _cluster(work: Work, recipe: TokenizerRecipe, run: Run, request: PretrainRequest) -> None:
     """Cluster pixels, on the main process, and write the codes."""
     if work.accelerator.is_main_process:
         read = ImageReader(work.data, eval_transform(recipe.image_size), None)
         patch_size = work.model.backbone.patch_size
-        _save(work, run, clustered_pixels(work.index, read, recipe, patch_size, seed=request.seed))
+        save_weights(run, clustered_pixels(work.index, read, recipe, patch_size, seed=request.seed))
     work.accelerator.wait_for_everyone()
 
 
