@@ -8,7 +8,8 @@
     python benchmarks/tinyworld.py --budget 0.5            half of the epochs, in every arm
     python benchmarks/tinyworld.py --page-only             from the log, whatever is finished
 
-Goes on where it stopped; several processes share the cells among themselves.
+Writes docs/tinyworld.md, and what scratch reaches into the record that every report of a run with
+the same recipe shows. Goes on where it stopped; several processes share the cells among themselves.
 """
 
 import argparse
@@ -22,12 +23,14 @@ from tinyworld_cells import (
     append_log,
     arm_of,
     cells_of,
+    completed,
     locked,
     read_log,
     run_cell,
     tuning_cells,
 )
 from tinyworld_page import write_page
+from tinyworld_record import write_record
 from tinyworld_rows import ALL_TASKS, ARMS, SCRATCH, SEEDS, SETTINGS, USUAL_TASKS, ZERO_SHOT
 
 from evalsuite.catalog import task_named
@@ -56,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> dict[str, str]:
-    """Run the cells and write the page; return why some could not run."""
+    """Run the cells, write page and record; return why some could not run."""
     out: Path = options.out
     arms = {**ARMS, **dict(_pair(one, "=", "--arm NAME=FILE") for one in options.arm)}
     shown = list(arms)
@@ -77,8 +80,12 @@ def _run(options: argparse.Namespace) -> dict[str, str]:
         data = options.data or usual
         _draw(data, options.world, tasks, out)
         failed = _run_cells(cells, data, out)
-    write_page(read_log(out / LOG), shown, options.page)
+    log = [completed(one, out) for one in read_log(out / LOG)]
+    write_page(log, shown, options.page)
     print(options.page)
+    for note in write_record(log, options.record):
+        say(note)
+    print(options.record)
     return failed
 
 
@@ -168,6 +175,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder of the world; drawn where it lacks parts")
     parser.add_argument("--out", type=Path, default=Path("runs/tinyworld-table"))
     parser.add_argument("--page", type=Path, default=Path("docs/tinyworld.md"))
+    record = Path("evalsuite/report/from_scratch.json")
+    parser.add_argument("--record", type=Path, default=record, help="scratch's means, for reports")
     return parser
 
 

@@ -61,7 +61,8 @@ class Finished:
     """A finished cell as the log keeps it, one JSON line each.
 
     `scores` are those of the table's rows, `baselines` those that the report brings. `seconds` are
-    of all sessions of the run, `samples` those that fine-tuning saw.
+    of all sessions of the run, `samples` those that fine-tuning saw. `split`, `recipe` and
+    `fingerprint` (of the split's official files) are empty in older logs; `completed` finds them.
     """
 
     arm: str
@@ -78,6 +79,9 @@ class Finished:
     samples: float
     world: dict[str, Any]
     environment: dict[str, Any] = field(default_factory=dict)
+    split: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
 
     def score(self, name: str) -> Score:
         """Return the score of a row."""
@@ -157,7 +161,7 @@ def run_cell(cell: Cell, data: Path, out: Path) -> Finished:
         more = distinct_scores(run, data, report.split)
         scores += more[0]
         baselines += more[1]
-    wanted = {row.score for row in (*ROWS, *MORE_ROWS) if row.task == cell.task}
+    wanted = scores_wanted(cell.task)
     return Finished(
         arm=cell.arm.name,
         weights=cell.arm.sha256,
@@ -173,7 +177,15 @@ def run_cell(cell: Cell, data: Path, out: Path) -> Finished:
         samples=report.phases.get("finetune", {}).get("samples", 0.0),
         world={key: read_json(data / MARKER)[key] for key in ("seed", "size")},
         environment=report.environment,
+        split=report.split,
+        recipe=report.recipe,
+        fingerprint=report.data["fingerprint"],
     )
+
+
+def scores_wanted(task: str) -> set[str]:
+    """Return the names of the scores that the log keeps of a task."""
+    return {row.score for row in (*ROWS, *MORE_ROWS) if row.task == task}
 
 
 def distinct_scores(run: Run, data: Path, split: str) -> tuple[list[Score], list[Score]]:
@@ -257,6 +269,26 @@ def read_log(path: Path) -> list[Finished]:
                 f"{path} line {number}: no finished cell ({error}); remove the line"
             ) from None
     return found
+
+
+def completed(finished: Finished, out: Path) -> Finished:
+    """Return a cell of an older log with what its run's report holds besides, if it is there."""
+    lacking = scores_wanted(finished.task) - finished.scores.keys()
+    path = out / finished.run / "report.json"
+    if (finished.recipe and not lacking) or not path.is_file():
+        return finished
+    report = Report.from_json(read_json(path))
+    scores = {score.name: score.to_json() for score in report.scores}
+    if any(scores.get(name, one) != one for name, one in finished.scores.items()):
+        return finished  # the run has been asked about something else since
+    more = {name: scores[name] for name in sorted(lacking & scores.keys())}
+    return replace(
+        finished,
+        scores={**finished.scores, **more},
+        split=report.split,
+        recipe=report.recipe,
+        fingerprint=report.data["fingerprint"],
+    )
 
 
 def append_log(path: Path, finished: Finished) -> None:

@@ -38,6 +38,8 @@ interval is that of the mean over seeds: the half-width of the single seeds' 95%
 a mean over so many seeds (Student's t), added in squares. Two arms are told apart only where these
 intervals do not overlap. Baselines look at no image. Zero-shot evaluation has no seed, and from
 scratch it is chance. An arm is one pretraining: how far another one would differ is not measured.
+Reports of runs with these recipes show scratch's means beside the baselines
+(`evalsuite/report/from_scratch.json`, written with this page).
 """
 
 

@@ -34,6 +34,7 @@ class Row(NamedTuple):
     """One number of the table: a task's score, and the baseline that its report brings.
 
     `limit` is the greatest value that the score can take; `metric` what the radar writes beside it.
+    `baseline` is empty where the report brings none.
     """
 
     name: str
@@ -69,6 +70,9 @@ ROWS = (
 # that hold the same things.
 DISTINCT = "distinct/"
 MORE_ROWS = (
+    Row("top_5", "ImageNet", "top-5", "imagenet", "top_5", ""),
+    Row("box_ap50", "COCO detection", "box AP50", "detection", "box_ap50", "nothing"),
+    Row("mask_ap50", "COCO instances", "mask AP50", "detection", "mask_ap50", "nothing"),
     Row("tr_distinct", "distinct images", "image→text R@1", "retrieval_coco",
         f"{DISTINCT}tr_at_1", f"{DISTINCT}chance/tr_at_1"),
     Row("ir_distinct", "distinct images", "text→image R@1", "retrieval_coco",
@@ -83,6 +87,7 @@ MORE_ROWS = (
 )  # fmt: skip
 USUAL_TASKS = tuple(dict.fromkeys(row.task for row in ROWS))
 ALL_TASKS = tuple(dict.fromkeys(row.task for row in (*ROWS, *MORE_ROWS)))
+FEWEST_SEEDS = 3  # of what is recorded for reports
 
 # What the shipped weights are to reach, by row; of two rows both must.
 GOALS = {

@@ -21,6 +21,7 @@ from evalsuite.records.near_ties import TOLERANCES, NearTies
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
+from evalsuite.report.from_scratch import with_from_scratch
 from evalsuite.report.markdown import markdown
 from evalsuite.report.page import page
 from evalsuite.report.page_run import shown_run
@@ -196,7 +197,7 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
         phases=run.facts["phases"],
         environment=run.facts["sessions"][-1],
     )
-    report = replace(report, **judged(report))
+    report = with_from_scratch(replace(report, **judged(report)))
     write_json(run.folder / "report.json", report.to_json())
     write_text(run.folder / "report.md", markdown(report))
     write_text(run.folder / "report.html", page([shown_run(run, report, benchmark, references)]))

@@ -42,6 +42,7 @@ def words(weights: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     words = ["--world", "mini", "--data", str(folder / "world"), "--out", str(folder / "out")]
     words += ["--page", str(folder / "tinyworld.md"), "--tasks", tasks, "--seeds", "0,1"]
     words += ["--budget", "0.5"]
+    words += ["--record", str(folder / "from_scratch.json")]
     for setting in (
         "retrieval_coco:batch_size=16",
         "imagenet:epochs=1",

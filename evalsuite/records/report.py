@@ -17,7 +17,8 @@ class Report:
     `scores` is empty where a server holds the ground truth; `submission` then names the file for
     it. `failures` are samples that could not be read, by id; they are in no score. `phases` hold
     seconds, samples per second and peak memory (GiB) of fine-tuning and predicting. `near_ties` is
-    None where they were not counted.
+    None where they were not counted. `from_scratch` says where the baselines of that name come
+    from; None where there is none.
     """
 
     task: str
@@ -31,6 +32,7 @@ class Report:
     limit: int | None
     scores: Sequence[Score]
     baselines: Sequence[Score] = ()
+    from_scratch: str | None = None
     expected: dict[str, Any] | None = None
     verdict: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
+from evalsuite.report.from_scratch import parted
 
 TERMINAL_ROWS = 12  # all of COCO's box or mask figures; the breakdowns are in report.md
 
@@ -20,9 +21,11 @@ def markdown(report: Report) -> str:
         "",
         *_score_table([score for score in report.scores if "/" not in score.name]),
     ]
-    if report.baselines:
-        lines += ["", "Without looking at the images:", ""]
-        lines += _score_table(report.baselines)
+    blind, from_scratch = parted(report.baselines)
+    if blind:
+        lines += ["", "Without looking at the images:", "", *_score_table(blind)]
+    if from_scratch:
+        lines += ["", report.from_scratch or "", "", *_score_table(from_scratch)]
     parts = [score for score in report.scores if "/" in score.name]
     if parts:
         lines += ["", "In parts:", "", *_score_table(parts)]
@@ -68,7 +71,9 @@ def terminal_table(report: Report) -> Table:
     title = f"{report.title}, {report.split}: {report.backbone}"
     table = score_table(title, report.scores[:TERMINAL_ROWS], report.baselines)
     left = len(report.scores) - TERMINAL_ROWS
-    table.caption = f"{left} more in report.md" if left > 0 else None
+    notes = [f"{left} more in report.md"] if left > 0 else []
+    notes += [f"from_scratch: {report.from_scratch}"] if report.from_scratch else []
+    table.caption = "\n".join(notes) or None
     return table
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.comparison import Comparison, comparison_block
+from evalsuite.report.from_scratch import parted
 from evalsuite.report.markup import Html, element, fragment
 from evalsuite.report.page_curve import loss_curve
 from evalsuite.report.page_document import document, samples_block
@@ -127,9 +128,9 @@ def _overview_row(report: Report, title: str, id: str) -> Html:
 
 
 def _rivals(report: Report) -> list[Score]:
-    """Return the baselines of the headline's own metric: `chance/ir_at_10` is none of tr_at_1."""
+    """Return the headline's own baselines: `chance/ir_at_10` is none of tr_at_1, scratch looks."""
     headline = report.scores[0].name if report.scores else ""
-    parts = [(score, score.name.partition("/")[2]) for score in report.baselines]
+    parts = [(score, score.name.partition("/")[2]) for score in parted(report.baselines)[0]]
     return [score for score, metric in parts if metric in ("", headline)]
 
 

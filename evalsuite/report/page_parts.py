@@ -7,6 +7,7 @@ from typing import Any
 from evalsuite.records.board import vocabulary
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
+from evalsuite.report.from_scratch import PREFIX
 from evalsuite.report.markup import Html, element, fragment
 
 CLASSES = {"as published": "good", "above": "good", "below": "bad", "not comparable": "apart"}
@@ -20,7 +21,7 @@ def title_of(name: str) -> str:
     """Return a score's name in words, where the boards know it."""
     metric, _, part = name.partition("/")
     title = str(vocabulary()["metrics"].get(metric, {}).get("title", _spelled(metric)))
-    if part in vocabulary()["metrics"]:
+    if part in vocabulary()["metrics"] or name.startswith(PREFIX):
         part = title_of(part)
     group, slash, name = part.partition("/")
     # Of "question_type/what is" the first half is a group; VQA's answer type "yes/no" has none.
@@ -62,6 +63,8 @@ def score_block(report: Report) -> Html:
         return element("p", text)
     plain = [score for score in report.scores if "/" not in score.name]
     parts = [_headline(report), _score_table(plain, report.baselines)]
+    if report.from_scratch:
+        parts.append(element("p", report.from_scratch))
     for group, scores in _groups(report.scores).items():
         table = _score_table(scores, (), strip=group)
         if len(scores) > OPEN_GROUPS:
@@ -186,13 +189,13 @@ _COLUMNS = ("score", "value", "95% interval", "n", "")
 
 def _score_row(score: Score, top: float, strip: str, kind: str) -> Html:
     name = score.name.removeprefix(f"{strip}/").replace("_", " ") if strip else title_of(score.name)
-    note = element("small", " without looking") if kind else None
+    note = " recorded" if score.name.startswith(PREFIX) else " without looking"
     mark = element("i") if score.interval else None
     low, high = (max(0.0, one) for one in score.interval or (score.value, score.value))
     style = f"--v:{score.value / top:.4f};--l:{low / top:.4f};--h:{high / top:.4f}"
     return element(
         "tr",
-        element("th", name, note, scope="row"),
+        element("th", name, element("small", note) if kind else None, scope="row"),
         element("td", value_of(score)),
         element("td", interval_of(score)),
         element("td", f"{score.n:,}"),
