@@ -10,6 +10,7 @@ from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.engine.optimizer import optimizer_for
 from evalsuite.evaluating import finetune
 from evalsuite.heads.pooled import VqaHead
+from evalsuite.pretraining.recipes import TOKENIZER
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
 from evalsuite.setting_up import Request, _recipe
@@ -27,10 +28,23 @@ def test_a_setting_takes_the_type_of_its_field() -> None:
     assert RECIPE.with_settings(("clip_norm=none",)).clip_norm is None
 
 
-@pytest.mark.parametrize("setting", ["lr", "lr=fast", "speed=1", "betas=0.9", "blind=perhaps"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "lr", "lr=fast", "speed=1", "betas=0.9", "blind=perhaps", "epochs=nan",
+        "precision=half", "batch_size=0", "micro_batch=-1",
+    ],
+)  # fmt: skip
 def test_a_setting_that_cannot_be_read_is_refused(setting: str) -> None:
     with pytest.raises(UserError, match=f"--set {setting}: expected"):
         RECIPE.with_settings((setting,))
+
+
+def test_a_choice_names_what_there_is() -> None:
+    with pytest.raises(UserError, match="--set codes=pixel: expected one of learnt, pixels"):
+        TOKENIZER["beit3_tiny"].with_settings(["codes=pixel"])
+    assert TOKENIZER["beit3_tiny"].with_settings(["codes=pixels"]).codes == "pixels"
+    assert RECIPE.with_settings(["precision=bf16"]).precision == "bf16"
 
 
 def test_the_rate_follows_the_batch_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,8 @@ def accelerator_for(
     """Return the distributed engine; it joins the processes of `torchrun` or `accelerate launch`.
 
     Raises:
-        UserError: the device does not exist, or the tracker is unknown or not installed.
+        UserError: the device does not exist, or cannot compute in the recipe's precision, or the
+            tracker is unknown or not installed.
     """
     if device not in (None, "cpu", "cuda", "mps"):
         raise UserError(f"--device {device}: expected cpu, cuda or mps")
@@ -58,6 +59,8 @@ def accelerator_for(
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
     except (ImportError, ValueError) as error:
+        if track is None:  # a device that cannot compute in bf16
+            raise UserError(f"--set precision={precision}: {error}; try precision=no") from error
         raise UserError(f"--track {track}: {error}; pip install 'evalsuite[track]'") from error
 
 

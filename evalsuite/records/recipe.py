@@ -1,8 +1,9 @@
 """A recipe: everything but the seed that decides the fine-tuned weights."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args, get_origin
 
 from evalsuite.records.errors import UserError
 
@@ -52,7 +53,8 @@ class Recipe:
         """Return the recipe with `key=value` settings applied.
 
         Raises:
-            UserError: a setting is not `key=value`, its key unknown or its value of a wrong type.
+            UserError: a setting is not `key=value`, its key unknown, or its value of a wrong type
+                or not possible.
         """
         known = {item.name: item for item in fields(self)}
         changed: dict[str, Any] = {}
@@ -62,7 +64,13 @@ class Recipe:
                 raise UserError(
                     f"--set {setting}: expected key=value with key one of {', '.join(known)}"
                 )
-            changed[key] = _parse(key, text, getattr(self, key), str(known[key].type))
+            if get_origin(known[key].type) is Literal:
+                changed[key] = _chosen(key, text, get_args(known[key].type))
+            else:
+                changed[key] = _parse(key, text, getattr(self, key), str(known[key].type))
+        for key in {"batch_size", "micro_batch"} & changed.keys():
+            if changed[key] < 1:
+                raise UserError(f"--set {key}={changed[key]}: expected 1 or more")
         return replace(self, **changed)
 
     def to_json(self) -> dict[str, Any]:
@@ -71,6 +79,13 @@ class Recipe:
         A run says which file it started from, by its hash: a name here could be another's.
         """
         return {name: value for name, value in asdict(self).items() if name != "weights"}
+
+
+def _chosen(key: str, text: str, known: tuple[str, ...]) -> str:
+    """Return a value that is one of those known."""
+    if text not in known:
+        raise UserError(f"--set {key}={text}: expected one of {', '.join(known)}")
+    return text
 
 
 def _parse(key: str, text: str, current: Any, annotation: str) -> Any:
@@ -88,7 +103,10 @@ def _parse(key: str, text: str, current: Any, annotation: str) -> Any:
                 type(item)(part) for item, part in zip(current, text.split(","), strict=True)
             )
         if "float" in annotation:
-            return float(text)
+            number = float(text)
+            if not math.isfinite(number):
+                raise ValueError
+            return number
         return int(text) if "int" in annotation else text
     except (KeyError, ValueError):
         raise UserError(
