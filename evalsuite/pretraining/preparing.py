@@ -110,8 +110,10 @@ def _files(recipe: Recipe, request: PretrainRequest) -> dict[str, Path]:
     """Return the files beside the weights that decide the stage's result, by their use.
 
     Raises:
-        UserError: one is not there.
+        UserError: one is not there, or the stage reads none.
     """
+    if request.tokenizer is not None and not isinstance(recipe, MaskedRecipe):
+        raise UserError(f"--tokenizer: --stage {request.stage} reads none; leave it out")
     if isinstance(recipe, MaskedRecipe):
         return {"tokenizer": _visual_tokenizer(request)}
     if isinstance(recipe, TokenizerRecipe) and recipe.teacher:
