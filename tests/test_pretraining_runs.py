@@ -1,19 +1,24 @@
 """Pretraining from the command line: stages that follow one another, killed and resumed."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from evalsuite.__main__ import main
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.convert import recognise
+from evalsuite.data.index import open_index
 from evalsuite.evaluating import evaluate, finetune
+from evalsuite.pretraining.corpus import CORPUS
 from evalsuite.pretraining.preparing import PretrainRequest
 from evalsuite.pretraining.run import pretrain
 from evalsuite.records.errors import UserError
@@ -53,6 +58,20 @@ def masked(world: Path, runs: Path, tokenizer: Path) -> Run:
     return pretrain(request(world, runs, tokenizer=str(tokenizer)))
 
 
+def test_pixels_are_clustered_of_the_first_samples_alone(
+    world: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    # As many codes as one image has patches: each patch is its own code.
+    settings = ("codes=pixels", "num_codes=16")
+    run = pretrain(request(world, tmp_path, stage="tokenizer", settings=settings, limit=1))
+    codes_KP = read_checkpoint(run.weights)["pixel_codebook"]
+    name = open_index(CORPUS, world, "train")[0].images[0]
+    pixels = np.asarray(Image.open(world / name).convert("RGB").resize((32, 32)), dtype=np.float32)
+    patches = (pixels / 127.5 - 1).reshape(4, 8, 4, 8, 3).transpose(0, 2, 4, 1, 3).reshape(16, 192)
+    found = {tuple(np.round(code, 2)) for code in codes_KP.numpy()}
+    assert found == {tuple(np.round(patch, 2)) for patch in patches}
+
+
 def test_masked_weights_are_recognised_as_pretrained(masked: Run) -> None:
     state = read_checkpoint(masked.weights)
     found = recognise(state)
@@ -82,6 +101,20 @@ def test_the_same_request_again_trains_nothing(
     assert again.folder == masked.folder
     assert again.weights.stat().st_mtime_ns == before
     assert again.is_continued
+
+
+def test_weights_are_finished_where_there_is_no_image_to_ask_about(
+    world: Path, tmp_path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = tmp_path / "world"
+    shutil.copytree(world, part)
+    shutil.rmtree(part / "coco/val2014")
+    run = pretrain(request(part, tmp_path / "runs", tokenizer=str(tokenizer), limit=16))
+    assert run.weights.is_file()
+    assert not (run.folder / "health.json").exists()
+    said = capsys.readouterr().err
+    assert "its words could not be examined: " in said
+    assert "val2014" in said
 
 
 @pytest.mark.parametrize("task", ["vqa", "captioning"])
@@ -223,6 +256,13 @@ def refused(
         main()
     assert ending.value.code == 2
     return capsys.readouterr().err
+
+
+def test_a_tokenizer_that_no_stage_reads_is_refused(
+    world: Path, tmp_path: Path, tokenizer: Path
+) -> None:
+    with pytest.raises(UserError, match="--tokenizer: --stage itc reads none"):
+        pretrain(request(world, tmp_path, stage="itc", tokenizer=str(tokenizer), settings=()))
 
 
 def test_an_unknown_stage_is_refused(

@@ -26,7 +26,6 @@ from evalsuite.records.errors import UserError
 from evalsuite.tinyworld.write import write_world
 
 RECIPE = TOKENIZER["beit3_tiny"].with_settings(["num_codes=8", "code_width=4"])
-SMALL = RECIPE.with_settings(["cluster_images=30"])
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +109,11 @@ def test_codes_that_no_point_is_near_come_to_life() -> None:
 def test_clustered_pixels_stand_where_no_round_moves_them(world: Path, seed: int) -> None:
     index = open_index(CORPUS, world, "train")
     read = ImageReader(world, eval_transform(32), None)
-    recipe = SMALL.with_settings(["cluster_rounds=200"])
-    codes = clustered_pixels(index, read, recipe, 8, seed=seed)[PIXEL_KEY]
-    drawn = torch.randperm(200, generator=torch.Generator().manual_seed(seed))[:30].tolist()
+    recipe = RECIPE.with_settings(["cluster_rounds=200"])
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randperm(200, generator=generator)[:30].tolist()
     pixels = torch.stack([read(index[place].images[0], None) for place in drawn])
+    codes = clustered_pixels(pixels, recipe, 8, generator)[PIXEL_KEY]
     patches = patches_of(pixels, 8).flatten(0, 1).numpy()
     chosen = np.linalg.norm(patches[:, None] - codes.numpy()[None], axis=2).argmin(axis=1)
     for code in range(8):

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+import torch
 from torch import Tensor
 
 from evalsuite.backbones.checkpoint import read_checkpoint
@@ -89,11 +90,15 @@ def _official(model: TaskModel) -> dict[str, Tensor]:
 
 
 def _cluster(work: Work, recipe: TokenizerRecipe, run: Run, request: PretrainRequest) -> None:
-    """Cluster pixels, on the main process, and write the codes."""
+    """Cluster the pixels of drawn images, on the main process, and write the codes."""
     if work.accelerator.is_main_process:
+        generator = torch.Generator().manual_seed(request.seed)
         read = ImageReader(work.data, eval_transform(recipe.image_size), None)
+        places = torch.randperm(run.facts["num_samples"], generator=generator)
+        drawn = [work.index[place].images[0] for place in places[: recipe.cluster_images].tolist()]
+        image_BCHW = torch.stack([read(name, None) for name in drawn])
         patch_size = work.model.backbone.patch_size
-        save_weights(run, clustered_pixels(work.index, read, recipe, patch_size, seed=request.seed))
+        save_weights(run, clustered_pixels(image_BCHW, recipe, patch_size, generator))
     work.accelerator.wait_for_everyone()
 
 
@@ -105,16 +110,18 @@ def _note_health(work: Work, run: Run) -> None:
     model = work.model
     state = read_checkpoint(run.weights)
     load_weights(model.backbone, model.head, state, new_head=True, source=str(run.weights))
-    found = word_health(
-        Examination(
-            backbone=model.backbone.to(work.accelerator.device),
-            head=model.head.to(work.accelerator.device),
-            tokenizer=work.tokenizer,
-            data=work.data,
-            index=open_index(CORPUS, work.data, CORPUS.card.eval_split),
-            max_text_tokens=work.recipe.max_text_tokens,
-        ),
-        HEALTH_CAPTIONS,
+    examination = Examination(
+        backbone=model.backbone.to(work.accelerator.device),
+        head=model.head.to(work.accelerator.device),
+        tokenizer=work.tokenizer,
+        data=work.data,
+        index=open_index(CORPUS, work.data, CORPUS.card.eval_split),
+        max_text_tokens=work.recipe.max_text_tokens,
     )
+    try:
+        found = word_health(examination, HEALTH_CAPTIONS)
+    except UserError as error:  # the weights are finished, with or without images to ask about
+        say(f"its words could not be examined: {error}")
+        return
     write_json(path, [one._asdict() for one in found])
     say(health_table(found))

@@ -16,8 +16,6 @@ from torch.nn import functional as F
 from evalsuite.backbones.beit3_init import sine_positions
 from evalsuite.backbones.contract import Backbone
 from evalsuite.benchmark import Sample
-from evalsuite.data.images import ImageReader
-from evalsuite.data.index import SampleIndex
 from evalsuite.heads.gathering import num_processes
 from evalsuite.heads.pooled import initialise_linear
 from evalsuite.pretraining.codes import PIXEL_KEY, encoded, encoder_of, nearest, patches_of
@@ -205,17 +203,13 @@ class OpenTokenizer:
 
 
 def clustered_pixels(
-    index: SampleIndex, read: ImageReader, recipe: TokenizerRecipe, patch_size: int, *, seed: int
+    image_BCHW: Tensor, recipe: TokenizerRecipe, patch_size: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Return the state of `PixelCodes`: K-means over the patches of some images, Lloyd's rounds.
+    """Return the state of `PixelCodes`: K-means over the patches of images, Lloyd's rounds.
 
-    A code without patches takes the patch that is farthest from its own. Images are drawn by the
-    seed.
+    A code without patches takes the patch that is farthest from its own.
     """
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randperm(len(index), generator=generator)[: recipe.cluster_images].tolist()
-    images = torch.stack([read(index[place].images[0], None) for place in drawn])
-    points_MP = patches_of(images, patch_size).flatten(0, 1)
+    points_MP = patches_of(image_BCHW, patch_size).flatten(0, 1)
     first = torch.randperm(len(points_MP), generator=generator)[: recipe.num_codes]
     codes_KP = points_MP[first].clone()
     for _ in range(recipe.cluster_rounds):
