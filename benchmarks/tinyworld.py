@@ -28,6 +28,7 @@ from tinyworld_cells import (
     read_log,
     run_cell,
     tuning_cells,
+    world_of,
 )
 from tinyworld_page import write_page
 from tinyworld_record import write_record
@@ -70,6 +71,7 @@ def _run(options: argparse.Namespace) -> dict[str, str]:
         shared = {task: [*_budget(task, options.budget), *SETTINGS.get(task, ())] for task in tasks}
         for one in options.set:
             task, setting = _pair(one, ":", "--set TASK:key=value")
+            _chosen(task, ALL_TASKS, "task")
             shared.setdefault(TASKS_OF.get(task, task), []).append(setting)
         if options.tune:
             cells = tuning_cells(arm_of(SCRATCH, SCRATCH), tasks, shared)
@@ -107,7 +109,7 @@ def _run_cells(cells: Sequence[Cell], data: Path, out: Path) -> dict[str, str]:
             if not is_mine:
                 elsewhere.append(cell.key)
                 continue
-            if _is_finished(cell, out):
+            if _is_finished(cell, data, out):
                 continue
             say(f"=== {number} of {len(cells)}: {cell.arm.name}, {cell.key}")
             try:
@@ -120,11 +122,13 @@ def _run_cells(cells: Sequence[Cell], data: Path, out: Path) -> dict[str, str]:
     return failed
 
 
-def _is_finished(cell: Cell, out: Path) -> bool:
-    """Return whether the log holds the cell."""
+def _is_finished(cell: Cell, data: Path, out: Path) -> bool:
+    """Return whether the log holds the cell, run on a world of this seed and size."""
     asked = (cell.arm.name, cell.arm.sha256, cell.task, cell.seed, list(cell.settings), cell.tuning)
+    world = world_of(data)
     return any(
         (one.arm, one.weights, one.task, one.seed, one.settings, one.tuning) == asked
+        and one.world == world
         for one in read_log(out / LOG)
     )
 

@@ -60,8 +60,9 @@ class Cell(NamedTuple):
 class Finished:
     """A finished cell as the log keeps it, one JSON line each.
 
-    `scores` are those of the table's rows, `baselines` those that the report brings. `seconds` are
-    of all sessions of the run, `samples` those that fine-tuning saw. `split`, `recipe` and
+    `scores` are those of the table's rows, `baselines` those that the report brings. `seconds` and
+    `samples`, which fine-tuning saw, are of the sessions that came to an end: of a killed one they
+    are lost. `split`, `recipe` and
     `fingerprint` (of the split's official files) are empty in older logs; `completed` finds them.
     """
 
@@ -175,12 +176,18 @@ def run_cell(cell: Cell, data: Path, out: Path) -> Finished:
         run=run.folder.name,
         seconds=sum(phase["seconds"] for phase in report.phases.values()),
         samples=report.phases.get("finetune", {}).get("samples", 0.0),
-        world={key: read_json(data / MARKER)[key] for key in ("seed", "size")},
+        world=world_of(data),
         environment=report.environment,
         split=report.split,
         recipe=report.recipe,
         fingerprint=report.data["fingerprint"],
     )
+
+
+def world_of(data: Path) -> dict[str, Any]:
+    """Return seed and size of the world that was drawn into a folder."""
+    marker = read_json(data / MARKER)
+    return {key: marker[key] for key in ("seed", "size")}
 
 
 def scores_wanted(task: str) -> set[str]:

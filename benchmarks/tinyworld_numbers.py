@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from scipy.stats import t as students_t
 from tinyworld_cells import Finished
@@ -95,21 +95,25 @@ class Table(NamedTuple):
 
 
 def table_of(log: Sequence[Finished], arms: Sequence[str]) -> Table:
-    """Return the cells that count: those with the weights and settings that were used last.
+    """Return the cells that count: those with the weights, settings and world used last.
 
     Arms that only the log knows come after the given ones.
     """
     found: dict[tuple[str, str], dict[int, Finished]] = {}
     newest = {cell.arm: cell.weights for cell in log if not cell.tuning}
-    last = {(cell.arm, cell.task): cell.settings for cell in log if not cell.tuning}
+    last = {(cell.arm, cell.task): _kind(cell) for cell in log if not cell.tuning}
     for cell in log:
         place = (cell.arm, cell.task)
-        if cell.tuning or cell.weights != newest[cell.arm] or cell.settings != last[place]:
+        if cell.tuning or cell.weights != newest[cell.arm] or _kind(cell) != last[place]:
             continue
         found.setdefault(place, {})[cell.seed] = cell
     names = tuple(dict.fromkeys([*arms, *newest]))
     cells = {place: [one[seed] for seed in sorted(one)] for place, one in found.items()}
     return Table(tuple(name for name in names if name in newest or name in arms), cells)
+
+
+def _kind(cell: Finished) -> tuple[list[str], dict[str, Any]]:
+    return cell.settings, cell.world
 
 
 def tuned(log: Sequence[Finished]) -> dict[str, dict[str, Finished]]:

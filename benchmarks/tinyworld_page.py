@@ -20,6 +20,7 @@ from tinyworld_rows import (
 
 from evalsuite.catalog import task_named
 from evalsuite.records.files import write_text
+from evalsuite.report.from_scratch import is_same_recipe
 from evalsuite.report.radar import radar
 from evalsuite.report.radar_series import FEWEST_AXES, Axis, Point, Series
 
@@ -84,8 +85,8 @@ def usual_arm(row: Row) -> str:
     """Return the arm that `evalsuite eval` is, without --weights, for a row's task."""
     task = "retrieval_coco" if row.task == ZERO_SHOT else row.task
     weights = task_named(task).recipe("beit3_tiny").weights
-    arms = {file: arm for arm, file in ARMS.items()}
-    return arms.get(weights or "", "masked + itc")
+    file = weights or SCRATCH
+    return {file: arm for arm, file in ARMS.items()}.get(file, file)
 
 
 def _rows(table: Table) -> Iterator[str]:
@@ -187,8 +188,8 @@ def _learning_rates(log: Sequence[Finished]) -> Iterator[str]:
     for task, rate in SCRATCH_LR.items():
         cells = {lr: found[task][lr].score(scores[task]).value for lr in found.get(task, {})}
         used = f"{rate:g}"
-        if set(grid) <= set(cells) and max(grid, key=lambda lr: cells[lr]) != used:
-            used += " (not the best of the grid)"
+        if cells and max(cells, key=lambda lr: cells[lr]) != used:
+            used += " (not the best of those tried)"
         values = [f"{cells[lr]:.1f}" if lr in cells else "-" for lr in grid]
         yield f"| {task} | {' | '.join(values)} | {used} |"
     yield ""
@@ -218,8 +219,12 @@ def _budget(task: str, cells: Sequence[Finished]) -> str:
     seconds = sum(cell.seconds for cell in cells) / len(cells) / 60
     named = dict.fromkeys(item for cell in cells for item in cell.settings)
     settings = [item for item in named if not item.startswith("lr=")]
-    text = f"- {task}: {cells[0].samples:,.0f} training samples, {seconds:.1f} minutes a run"
+    samples = max(cell.samples for cell in cells)  # a run that was killed and resumed lost some
+    text = f"- {task}: {samples:,.0f} training samples, {seconds:.1f} minutes a run"
     text += f", settings {' '.join(settings)}" if settings else ""
+    known = [cell.recipe for cell in cells if cell.recipe]
+    if any(not is_same_recipe(recipe, known[-1]) for recipe in known):
+        text += ", **not all by the same recipe**"
     seeds: dict[str, list[int]] = {}
     for cell in cells:
         seeds.setdefault(cell.arm, []).append(cell.seed)

@@ -58,7 +58,12 @@ class Recorded:
 
     def has_recipe(self, recipe: Mapping[str, Any]) -> bool:
         """Return whether a recipe is the recorded one, but for what is free."""
-        return _fixed(recipe) == _fixed(self.recipe)
+        return is_same_recipe(recipe, self.recipe)
+
+
+def is_same_recipe(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Return whether two recipes differ in nothing but what is free."""
+    return _fixed(first) == _fixed(second)
 
 
 def with_from_scratch(report: Report) -> Report:
