@@ -12,7 +12,7 @@ from evalsuite.heads.detector import LOSSES, Detector, DetectorSettings
 from evalsuite.heads.instance_masks import MaskSettings
 from evalsuite.heads.proposals import Proposals, ProposalSettings
 from evalsuite.heads.pyramid import LayerNorm2d, SimplePyramid
-from evalsuite.heads.regions import crops
+from evalsuite.heads.regions import crops, levels_of
 
 CPU = torch.device("cpu")
 SMALL = DetectorSettings(
@@ -52,6 +52,16 @@ def test_the_pyramid_has_a_level_at_every_stride_and_one_beyond() -> None:
     levels = pyramid(torch.randn(1, 48, 8, 8))
     assert pyramid.strides == (4, 8, 16, 32, 64)
     assert [level.shape[1:] for level in levels] == [(16, n, n) for n in (32, 16, 8, 4, 2)]
+
+
+def test_levels_of_patches_of_14_pixels_have_their_true_stride_and_are_all_used() -> None:
+    # 1,288 pixels are 92 patches: the finest level has 368 cells of 3.5 pixels, not of 4.
+    pyramid = SimplePyramid(8, 4, 14, (4.0, 2.0, 1.0, 0.5))
+    levels = pyramid(torch.zeros(1, 8, 92, 92))
+    assert list(pyramid.strides) == [1288 / level.shape[3] for level in levels]
+    sides = torch.tensor([30.0, 60.0, 120.0, 250.0, 500.0, 1200.0])
+    boxes_N4 = torch.stack([0 * sides, 0 * sides, sides, sides], dim=1)
+    assert levels_of(boxes_N4, pyramid.strides[:-1]).tolist() == [0, 0, 1, 2, 3, 3]
 
 
 class GivenAnchors(nn.Module):

@@ -72,7 +72,7 @@ class Cascade(nn.Module):
     """The box heads over the levels of a pyramid (its coarsest one aside)."""
 
     def __init__(
-        self, width: int, num_classes: int, strides: Sequence[int], settings: CascadeSettings
+        self, width: int, num_classes: int, strides: Sequence[float], settings: CascadeSettings
     ) -> None:
         super().__init__()
         self.strides, self.settings, self.num_classes = tuple(strides), settings, num_classes

@@ -32,7 +32,7 @@ class MaskHead(nn.Module):
     """One mask a class for every region, 28 x 28 cells, over the levels of a pyramid."""
 
     def __init__(
-        self, width: int, num_classes: int, strides: Sequence[int], settings: MaskSettings
+        self, width: int, num_classes: int, strides: Sequence[float], settings: MaskSettings
     ) -> None:
         super().__init__()
         self.strides = tuple(strides)

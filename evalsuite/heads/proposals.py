@@ -48,7 +48,7 @@ class Proposed(NamedTuple):
 class Proposals(nn.Module):
     """The region proposal network over the levels of a pyramid."""
 
-    def __init__(self, width: int, strides: Sequence[int], settings: ProposalSettings) -> None:
+    def __init__(self, width: int, strides: Sequence[float], settings: ProposalSettings) -> None:
         super().__init__()
         self.strides, self.settings = tuple(strides), settings
         self.net = parts.proposal_head(width, len(RATIOS), settings.num_convs)

@@ -28,14 +28,14 @@ class SimplePyramid(nn.Module):
         scales: cells per cell of that map, the finest first: 4, 2, 1 or 0.5.
 
     Attributes:
-        strides: pixels per cell of every level, the finest first.
+        strides: pixels per cell of every level, the finest first; 3.5 for patches of 14.
 
     Source: arXiv:2203.16527 section 3; detectron2 modeling/backbone/vit.py SimpleFeaturePyramid.
     """
 
     def __init__(self, in_width: int, width: int, patch_size: int, scales: tuple[float, ...]):
         super().__init__()
-        strides = [round(patch_size / scale) for scale in scales]
+        strides = [patch_size / scale for scale in scales]
         self.strides = (*strides, 2 * strides[-1])
         self.levels = nn.ModuleList(_level(in_width, width, scale) for scale in scales)
 

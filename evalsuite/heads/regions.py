@@ -17,7 +17,7 @@ CELLS_PER_ANCHOR = 8  # side over stride; ibid.: 32 at stride 4 to 512 at stride
 CANONICAL_SIDE, CANONICAL_STRIDE = 224, 16  # arXiv:1612.03144 equation 1
 
 
-def level_anchors(grid: tuple[int, int], stride: int, device: torch.device) -> Tensor:
+def level_anchors(grid: tuple[int, int], stride: float, device: torch.device) -> Tensor:
     """Return `[H * W * 3, 4]`: three anchors around the top left corner of every cell, row by row.
 
     Source: detectron2 modeling/anchor_generator.py, offset 0; torchvision's rounds their sides.
@@ -50,19 +50,20 @@ def is_nonempty(boxes_N4: Tensor) -> Tensor:
     return torch.isfinite(boxes_N4).all(dim=1) & (sides > 0).all(dim=1)
 
 
-def levels_of(boxes_N4: Tensor, strides: Sequence[int]) -> Tensor:
+def levels_of(boxes_N4: Tensor, strides: Sequence[float]) -> Tensor:
     """Return the level that each region is cut from, so that all crops cover like many cells.
 
-    Source: arXiv:1612.03144 equation 1, at the nearest level that there is.
+    Each level is twice as coarse as the one before. Source: arXiv:1612.03144 equation 1, at the
+    nearest level that there is.
     """
     sides = (boxes_N4[:, 2:] - boxes_N4[:, :2]).clamp(min=0).prod(dim=1).sqrt()
     wanted = math.log2(CANONICAL_STRIDE) + torch.floor(torch.log2(sides / CANONICAL_SIDE + 1e-8))
-    first, last = math.log2(strides[0]), math.log2(strides[-1])
-    return (wanted.clamp(first, last) - first).long()
+    levels = torch.floor(wanted - math.log2(strides[0]))
+    return levels.clamp(0, len(strides) - 1).long()
 
 
 def crops(
-    levels: Sequence[Tensor], strides: Sequence[int], boxes: Sequence[Tensor], size: int
+    levels: Sequence[Tensor], strides: Sequence[float], boxes: Sequence[Tensor], size: int
 ) -> Tensor:
     """Return `[N, C, size, size]` float32, one crop a box, image after image.
 

@@ -67,7 +67,7 @@ def suppressed(boxes_N4: Tensor, scores_N: Tensor, group_N: Tensor, iou: float) 
     return kept
 
 
-def aligned_crops(map_BCHW: Tensor, rois_N5: Tensor, size: int, stride: int) -> Tensor:
+def aligned_crops(map_BCHW: Tensor, rois_N5: Tensor, size: int, stride: float) -> Tensor:
     """Return `[N, C, size, size]`, the mean of bilinear samples in each bin of a region.
 
     Pixel centres are at halves ("aligned"), and a bin gets as many samples as it covers cells.
