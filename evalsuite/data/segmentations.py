@@ -19,7 +19,8 @@ RunLengths = dict[str, Any]
 def outline_of(text: str, size: Sequence[int]) -> Polygons | RunLengths:
     """Return an object's polygons, maybe none, or its run lengths compressed.
 
-    Polygons of fewer than three points or of half a point are left out, as detectron2 does.
+    Polygons of fewer than three points or of half a point are left out, as detectron2 does; null
+    is no outline.
 
     Args:
         text: JSON, as it stands in the annotation file.
@@ -31,6 +32,8 @@ def outline_of(text: str, size: Sequence[int]) -> Polygons | RunLengths:
     Source: detectron2 data/datasets/coco.py load_coco_json.
     """
     shape = msgspec.json.decode(text)
+    if shape is None:
+        return []
     if isinstance(shape, list):
         return [one for one in shape if len(one) >= MIN_POLYGON and len(one) % 2 == 0]
     found = shape.get("size")
