@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,25 @@ def test_the_truth_itself_scores_a_hundred_and_beats_the_baseline(
     assert benchmark.baselines(data, split)[0].value < 60
     difference = benchmark.paired(found, found, truth)
     assert (difference.name, difference.value) == (f"{benchmark.card.headline}/difference", 0.0)
+
+
+def test_the_majority_class_needs_no_more_memory_for_more_maps(tmp_path: Path) -> None:
+    labels_HW = np.ones((500, 500), dtype=np.uint8)
+    labels_HW[250:] = 2  # wall on half of it: IoU 1/2, and 0 of the sky
+    peaks = []
+    for count in (2, 2, 22):  # once to warm up
+        root = tmp_path / str(len(peaks)) / "ADEChallengeData2016"
+        (root / "annotations/validation").mkdir(parents=True)
+        names = "Idx\n1\t0.6\t0\t0\t0\twall\n2\t0.4\t0\t0\t0\tsky\n"
+        (root / "objectInfo150.txt").write_text(names)
+        for number in range(count):
+            Image.fromarray(labels_HW).save(root / f"annotations/validation/{number}.png")
+        tracemalloc.start()
+        (baseline,) = benchmark_named("segmentation").baselines(root.parent, "val")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert baseline.value == pytest.approx(25.0)
+    assert peaks[2] - peaks[1] < 5 * labels_HW.size  # of twenty maps more
 
 
 @pytest.mark.parametrize("name", ["detection", "segmentation", "imagenet"])

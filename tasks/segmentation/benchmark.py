@@ -157,8 +157,8 @@ class Segmentation:
             return []
         truth = self.references(data, split, only=only)
         most = int(np.argmax(truth.classes.ratios)) + 1
-        maps = {name: np.full_like(read_labels(path), most) for name, path in truth.paths.items()}
-        miou = self.score(cast(Predictions, maps), truth)[0]
+        counts = {name: _of_one_class(path, most, truth) for name, path in truth.paths.items()}
+        miou = self.score(cast(Predictions, counts), truth)[0]
         return [
             Score(
                 name="majority_class",
@@ -210,6 +210,14 @@ def _labels(prediction: Any) -> Any:
     if isinstance(prediction, dict):
         return unpacked_labels(prediction)
     return prediction if isinstance(prediction, np.ndarray) else None
+
+
+def _of_one_class(path: Path, label: int, truth: Truth) -> list[list[int]]:
+    """Return the confusion counts of an image as one class: counts are small, maps are not."""
+    labels_HW = read_labels(path)
+    guess_HW = np.full_like(labels_HW, label)
+    rows: list[list[int]] = confusion_counts(guess_HW, labels_HW, len(truth.classes.names)).tolist()
+    return rows
 
 
 def _annotations(data: Path, split: str) -> dict[str, Path]:
