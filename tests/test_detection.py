@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from evalsuite.tasks.detection.benchmark import BENCHMARK
@@ -195,6 +196,21 @@ def test_an_image_of_another_size_than_annotated_is_named(world: Path, tmp_path:
     annotations.symlink_to(world / "coco/annotations")
     with pytest.raises(UserError, match=f"{path.name}: 100 x 128 pixels, its annotation says 128"):
         OpenDetection(tmp_path, TINY).inputs(sample, None)
+
+
+def test_a_training_class_that_validation_lacks_is_named(world: Path, tmp_path: Path) -> None:
+    truth = json.loads((world / "coco/annotations/instances_val2017.json").read_text())
+    truth["categories"] = [one for one in truth["categories"] if one["id"] == 1]
+    truth["annotations"] = [one for one in truth["annotations"] if one["category_id"] == 1]
+    (tmp_path / "coco/annotations").mkdir(parents=True)
+    (tmp_path / "coco/annotations/instances_val2017.json").write_text(json.dumps(truth))
+    (tmp_path / "coco/train2017").symlink_to((world / "coco/train2017").resolve())
+    task = OpenDetection(tmp_path, TINY)
+    found = [
+        task.inputs(sample, np.random.default_rng(0)) for sample in BENCHMARK.samples(world, "train")
+    ]
+    with pytest.raises(UserError, match=r"a training object is of category \d; expected those of"):
+        task.collate(found)
 
 
 def test_a_test_scale_of_broken_patches_and_a_folder_without_coco_are_refused(

@@ -237,6 +237,7 @@ def test_a_torn_label_map_is_named(data: Path, tmp_path: Path) -> None:
 
 BAD_OBJECTS = [
     ({"category_id": 99}, r"object 1 is of category 99, which the file has not \(1 such"),
+    ({"id": 0}, "object 0 is numbered 0, which pycocotools takes for no object"),
     ({"bbox": [1, 2, -3, 4]}, "object 1 is with the box .* of negative size"),
     ({"bbox": [1, 2, 3]}, "annotations|bbox|record 0"),
 ]

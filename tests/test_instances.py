@@ -147,10 +147,11 @@ def test_what_official_loaders_leave_out_is_left_out(left_out: dict[str, Any]) -
         ({"size": [9, 12], "counts": [0, 9 * 12]}, r"size \[9, 12\] in an image of \[90, 120\]"),
         ({"size": list(SIZE), "counts": "\u00e9!"}, "cannot be decoded"),
         ({"size": list(SIZE)}, "cannot be decoded"),
+        ([20.0, 10.0, 60.0, 10.0, 60.0, 60.0], "no list of polygons"),
     ],
-    ids=["another size", "no run lengths", "no counts"],
+    ids=["another size", "no run lengths", "no counts", "a polygon alone"],
 )
-def test_run_lengths_that_fit_no_image_are_refused_by_their_box(shape: Any, message: str) -> None:
+def test_outlines_that_fit_no_image_are_refused_by_their_box(shape: Any, message: str) -> None:
     with pytest.raises(UserError, match=rf"box \[20\.0, 10\.0, 60\.0, 60\.0\].*{message}"):
         framed_instances(target({"shape": shape}), PLAIN)
 

@@ -27,7 +27,7 @@ def outline_of(text: str, size: Sequence[int]) -> Polygons | RunLengths:
         size: height and width of the image in pixels.
 
     Raises:
-        UserError: run lengths are of another size or cannot be decoded.
+        UserError: run lengths are of another size or cannot be decoded, or polygons are no lists.
 
     Source: detectron2 data/datasets/coco.py load_coco_json.
     """
@@ -35,6 +35,8 @@ def outline_of(text: str, size: Sequence[int]) -> Polygons | RunLengths:
     if shape is None:
         return []
     if isinstance(shape, list):
+        if not all(isinstance(one, list) for one in shape):
+            raise UserError("has an outline that is no list of polygons")
         return [one for one in shape if len(one) >= MIN_POLYGON and len(one) % 2 == 0]
     found = shape.get("size")
     if found != list(size):

@@ -98,13 +98,26 @@ class OpenDetection:
             _, height, width = one.masks.shape
             masks_NHW[start : start + count, :height, :width] = torch.from_numpy(one.masks)
             start += count
-        labels = [self._labels[category] for one in found for category in one.categories]
+        labels = [self._label(category) for one in found for category in one.categories]
         return batch | {
             "counts": torch.tensor(counts),
             "boxes": torch.cat([torch.from_numpy(one.boxes) for one in found]),
             "labels": torch.tensor(labels, dtype=torch.int64),
             "masks": masks_NHW,
         }
+
+    def _label(self, category: int) -> int:
+        """Return the head's label of a category.
+
+        Raises:
+            UserError: training objects are of a category that the evaluated classes lack.
+        """
+        if category not in self._labels:
+            raise UserError(
+                f"a training object is of category {category}; expected those of the validation "
+                f"file, {', '.join(map(str, self.categories[:5]))} ...: fetch both files again"
+            )
+        return self._labels[category]
 
     def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return the losses of every image, B x kinds: the detector trains on its own proposals."""
