@@ -18,9 +18,9 @@ LR_GRID = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
 SCRATCH_LR = {
     "vqa": 5e-4,
     "nlvr2": 1e-3,
-    "captioning": 1e-3,
+    "captioning": 4e-3,
     "retrieval_coco": 1e-3,
-    "imagenet": 2e-3,
+    "imagenet": 4e-3,
     "detection": 1e-3,
     "segmentation": 8e-3,
     "retrieval_flickr30k": 1e-3,

@@ -206,9 +206,8 @@ def test_a_training_class_that_validation_lacks_is_named(world: Path, tmp_path: 
     (tmp_path / "coco/annotations/instances_val2017.json").write_text(json.dumps(truth))
     (tmp_path / "coco/train2017").symlink_to((world / "coco/train2017").resolve())
     task = OpenDetection(tmp_path, TINY)
-    found = [
-        task.inputs(sample, np.random.default_rng(0)) for sample in BENCHMARK.samples(world, "train")
-    ]
+    samples = BENCHMARK.samples(world, "train")
+    found = [task.inputs(sample, np.random.default_rng(0)) for sample in samples]
     with pytest.raises(UserError, match=r"a training object is of category \d; expected those of"):
         task.collate(found)
 

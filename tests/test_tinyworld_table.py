@@ -91,11 +91,12 @@ def test_tuning_tries_the_grid_and_shares_the_tables_runs(words: list[str], page
     tuning = [*words, "--tune", "--tasks", "imagenet"]
     assert main(tuning) == 0
     finished = [one for one in read_log(page.parent / "out/log.jsonl") if one.tuning]
-    assert [one.settings[-1] for one in finished] == ["lr=0.0005", "lr=0.001", "lr=0.002"]
+    rates = [float(one.settings[-1].removeprefix("lr=")) for one in finished]
+    assert rates == [5e-4, 1e-3, 2e-3, 4e-3, 8e-3]
     row = next(line for line in page.read_text().splitlines() if line.startswith("| imagenet |"))
     assert row.count("-") == 0
     runs = list((page.parent / "out").glob("imagenet-*"))
-    assert len(runs) == 6 + 2  # the table's own rate was there already
+    assert len(runs) == 6 + 4  # the table's own rate was there already
 
 
 def cell(
