@@ -50,7 +50,7 @@ def test_layer_norm_is_over_channels() -> None:
 def test_the_pyramid_has_a_level_at_every_stride_and_one_beyond() -> None:
     pyramid = SimplePyramid(48, 16, 16, (4.0, 2.0, 1.0, 0.5))
     levels = pyramid(torch.randn(1, 48, 8, 8))
-    assert pyramid.strides == (4, 8, 16, 32, 64)
+    assert list(pyramid.strides) == [4, 8, 16, 32, 64]
     assert [level.shape[1:] for level in levels] == [(16, n, n) for n in (32, 16, 8, 4, 2)]
 
 

@@ -93,7 +93,7 @@ def test_the_truth_itself_scores_a_hundred_and_beats_the_baseline(
 def test_the_majority_class_needs_no_more_memory_for_more_maps(tmp_path: Path) -> None:
     labels_HW = np.ones((500, 500), dtype=np.uint8)
     labels_HW[250:] = 2  # wall on half of it: IoU 1/2, and 0 of the sky
-    peaks = []
+    peaks: list[int] = []
     for count in (2, 2, 22):  # once to warm up
         root = tmp_path / str(len(peaks)) / "ADEChallengeData2016"
         (root / "annotations/validation").mkdir(parents=True)
