@@ -62,8 +62,8 @@ class Finished:
 
     `scores` are those of the table's rows, `baselines` those that the report brings. `seconds` and
     `samples`, which fine-tuning saw, are of the sessions that came to an end: of a killed one they
-    are lost. `split`, `recipe` and
-    `fingerprint` (of the split's official files) are empty in older logs; `completed` finds them.
+    are lost. `split`, `recipe` and `fingerprint` (of the split's official files) are empty in older
+    logs; `completed` finds them.
     """
 
     arm: str
