@@ -68,6 +68,11 @@ class Truth:
         images = sorted(self.coco.imgs.values(), key=lambda image: image["id"])
         if not images:
             raise UserError(f"{path}: no images; expected a COCO instances file")
+        if 0 in self.coco.getAnnIds():
+            raise UserError(
+                f"{path}: object 0 is numbered 0, which pycocotools takes for no object at all; "
+                "number them from 1"
+            )
         self.image_ids = np.array([image["id"] for image in images], dtype=np.int64)
         self.heights = np.array([image["height"] for image in images], dtype=np.int64)
         self.widths = np.array([image["width"] for image in images], dtype=np.int64)

@@ -67,7 +67,7 @@ class Recipe:
             if get_origin(known[key].type) is Literal:
                 changed[key] = _chosen(key, text, get_args(known[key].type))
             else:
-                changed[key] = _parse(key, text, getattr(self, key), str(known[key].type))
+                changed[key] = _parse(key, text, getattr(self, key), _said(known[key].type))
         for key in {"batch_size", "micro_batch"} & changed.keys():
             if changed[key] < 1:
                 raise UserError(f"--set {key}={changed[key]}: expected 1 or more")
@@ -86,6 +86,11 @@ def _chosen(key: str, text: str, known: tuple[str, ...]) -> str:
     if text not in known:
         raise UserError(f"--set {key}={text}: expected one of {', '.join(known)}")
     return text
+
+
+def _said(kind: Any) -> str:
+    """Return a field's type in words, `float` rather than `<class 'float'>`."""
+    return kind.__name__ if isinstance(kind, type) else str(kind)
 
 
 def _parse(key: str, text: str, current: Any, annotation: str) -> Any:

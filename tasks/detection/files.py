@@ -68,7 +68,7 @@ def read_instances(path: Path) -> Instances:
 
     Raises:
         UserError: the file is missing, torn or not of that format, names an image twice, or an
-            object has a class that the file has not, the number 0 or a box of negative size.
+            object has a class that the file has not or a box of negative size.
     """
     content = read_bytes(path, "a COCO instances file", COCO)
     try:
@@ -85,11 +85,6 @@ def read_instances(path: Path) -> Instances:
         path,
         "of category {0.category_id}, which the file has not",
         [one for one in file.annotations if one.category_id not in known],
-    )
-    _refuse(
-        path,
-        "numbered 0, which pycocotools takes for no object at all; number them from 1",
-        [one for one in file.annotations if one.id == 0],
     )
     _refuse(
         path,
