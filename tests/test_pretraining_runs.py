@@ -293,6 +293,16 @@ def test_health_asks_for_weights_with_a_word_head(
     assert "give --weights FILE" in refused(monkeypatch, capsys, "--stage", "health")
 
 
+@pytest.mark.parametrize(
+    "words", [("--tokenizer", "any"), ("--track", "tensorboard"), ("--skip-bad", 1)]
+)
+def test_health_refuses_what_only_training_reads(
+    words: tuple[object, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(monkeypatch, capsys, "--stage", "health", "--weights", "any", *words)
+    assert f"{words[0]}: --stage health trains nothing" in line
+
+
 def test_a_wrong_tokenizer_is_named(world: Path, tmp_path: Path, masked: Run) -> None:
     with pytest.raises(UserError, match=r"final\.safetensors: no visual tokenizer"):
         pretrain(request(world, tmp_path, tokenizer=str(masked.weights)))

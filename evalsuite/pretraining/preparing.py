@@ -175,8 +175,17 @@ def set_up_examination(request: PretrainRequest) -> Examination:
     """Return what examining the words of a request's weights needs.
 
     Raises:
-        UserError: the weights hold no word head, or files are missing.
+        UserError: the weights hold no word head, files are missing, or an option is given that
+            only training reads.
     """
+    training_only = {
+        "--tokenizer": request.tokenizer,
+        "--track": request.track,
+        "--skip-bad": request.skip_bad,
+    }
+    for option, value in training_only.items():
+        if value:
+            raise UserError(f"{option}: --stage health trains nothing; leave it out")
     if request.weights is None:
         raise UserError("--stage health looks at weights: give --weights FILE")
     start = weights_named(request.weights, request.seed)
