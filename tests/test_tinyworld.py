@@ -280,6 +280,23 @@ def test_a_second_call_writes_nothing_and_an_interrupted_one_is_finished(tmp_pat
     assert first.written == BENCHMARKS["vqa"]
 
 
+def test_of_an_older_world_only_what_has_changed_is_written_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "world"
+    write_world(folder, size="mini", benchmarks=["detection"])
+    whole = tree(folder)
+    marker = loaded(folder / "tinyworld.json")
+    for part in marker["parts"].values():  # as evalsuite wrote it before parts had a revision
+        del part["revision"]
+    (folder / "tinyworld.json").write_text(json.dumps(marker))
+    changed = BENCHMARKS["detection"][2:]
+    for name in changed:
+        (folder / name).write_text("{}")
+    assert write_world(folder, size="mini", benchmarks=["detection"]).written == changed
+    assert write_world(folder, size="mini", benchmarks=["detection"]).written == ()
+    again = tree(folder)
+    assert all(again[name] == whole[name] for name in changed)
+
+
 def test_a_folder_that_holds_something_else_is_refused(mini: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(UserError, match=r"exists and is no tiny world"):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as run_length_masks
 from pycocotools.coco import COCO
 
 from evalsuite.tinyworld.captioning import NOCAPS_DOMAINS
@@ -203,6 +204,11 @@ def test_coco_instances_have_the_official_fields_and_load(mini: Path) -> None:
     assert {frozenset(image) for image in content["images"]} == {frozenset(COCO_IMAGE)}
     assert {frozenset(record) for record in content["annotations"]} == {frozenset(COCO_INSTANCE)}
     assert {frozenset(category) for category in content["categories"]} == {frozenset(COCO_CATEGORY)}
+    # The first 24 of the official ids: 1 to 11, 13 to 25.
+    assert [one["id"] for one in content["categories"]] == [*range(1, 12), *range(13, 26)]
+    assert len({one["name"] for one in content["categories"]}) == 24
+    curves = {one["name"] for one in content["categories"] if one["supercategory"] == "curve"}
+    assert curves == {f"{colour} ring" for colour in FILL}
     assert len({record["id"] for record in content["annotations"]}) == len(content["annotations"])
     for image in content["images"]:
         assert (mini / "coco/train2017" / image["file_name"]).is_file()
@@ -220,7 +226,7 @@ def test_polygons_boxes_and_areas_are_those_of_the_drawn_things(mini: Path) -> N
         assert len(records) == len(one.things)
         for record, thing in zip(records, one.things, strict=True):
             drawn, polygon = mask(thing, 128), official.annToMask(record).astype(bool)
-            assert names[record["category_id"]] == thing.shape
+            assert names[record["category_id"]] == f"{thing.colour} {thing.shape}"
             assert (drawn & polygon).sum() / (drawn | polygon).sum() > 0.93
             assert record["area"] == pytest.approx(mask(thing, 1024).sum() / 64, rel=0.01)
             side = 256 * thing.half
@@ -228,11 +234,22 @@ def test_polygons_boxes_and_areas_are_those_of_the_drawn_things(mini: Path) -> N
             assert record["bbox"] == pytest.approx(box, abs=0.02)
 
 
+def official_mask(record: dict[str, Any]) -> Any:
+    encoded = run_length_masks.frPyObjects(record["segmentation"], 128, 128)
+    return run_length_masks.decode(encoded).astype(bool)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools under numpy 2
 def test_a_crowd_is_one_region_of_run_lengths(mini: Path) -> None:
     content = loaded(mini / "coco/annotations/instances_train2017.json")
     crowds = [record for record in content["annotations"] if record["iscrowd"]]
     assert crowds
+    names = {category["id"]: category["name"] for category in content["categories"]}
     for record in crowds:
+        with Image.open(mini / f"coco/train2017/{record['image_id']:012d}.jpg") as image:
+            inside = np.asarray(image)[official_mask(record)]
+        colour = min(FILL, key=lambda name: np.abs(np.median(inside, axis=0) - FILL[name]).sum())
+        assert names[record["category_id"]] == f"{colour} square"
         counts = record["segmentation"]["counts"]
         assert record["segmentation"]["size"] == [128, 128]
         assert sum(counts) == 128 * 128

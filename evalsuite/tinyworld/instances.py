@@ -1,6 +1,7 @@
 """COCO's instances files of 2017: boxes, polygons, areas, and crowds as run lengths."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,18 +9,23 @@ import numpy as np
 from evalsuite.tinyworld.captioning import LICENCES, image_record, info
 from evalsuite.tinyworld.draw import Mask, mask, outline
 from evalsuite.tinyworld.files import write_json
-from evalsuite.tinyworld.scene import Scene, Thing
+from evalsuite.tinyworld.scene import COLOURS, SHAPES, Scene, Thing
 from evalsuite.tinyworld.world import DENSE_PIXELS, World, coco_name, write_image
 
 CROWDS = 0.08  # share of scenes that get a crowd; COCO has about one in ten images
-# With a gap in the ids, as the official 80 categories have.
+# A shape in a colour: of shapes alone every backbone's box AP50 was 99. There is no official 12.
+CATEGORY_ID = {
+    (shape, colour): place + (place >= 12)
+    for place, (shape, colour) in enumerate(product(SHAPES, COLOURS), start=1)
+}
 CATEGORIES = [
-    {"supercategory": "polygon", "id": 1, "name": "square"},
-    {"supercategory": "curve", "id": 2, "name": "ring"},
-    {"supercategory": "polygon", "id": 4, "name": "triangle"},
-    {"supercategory": "polygon", "id": 5, "name": "cross"},
+    {
+        "supercategory": "curve" if shape == "ring" else "polygon",
+        "id": number,
+        "name": f"{colour} {shape}",
+    }
+    for (shape, colour), number in CATEGORY_ID.items()
 ]
-CATEGORY_ID = {str(category["name"]): category["id"] for category in CATEGORIES}
 CROWD_ID = 900_000_000_000  # crowds' annotation ids lie apart, as in COCO
 
 
@@ -66,13 +72,13 @@ def _thing(image: int, place: int, thing: Thing) -> dict[str, Any]:
         "iscrowd": 0,
         "image_id": image,
         "bbox": _box([x for p in polygons for x in p[::2]], [y for p in polygons for y in p[1::2]]),
-        "category_id": CATEGORY_ID[thing.shape],
+        "category_id": CATEGORY_ID[thing.shape, thing.colour],
         "id": image * 10 + place,
     }
 
 
 def _crowd(image: int, one: Scene) -> dict[str, Any]:
-    """Return the official annotation of a crowd of squares."""
+    """Return the official annotation of a crowd, whose members are alike."""
     inside = np.any([mask(thing, DENSE_PIXELS) for thing in one.crowd], axis=0)
     rows, columns = np.nonzero(inside)
     box = [int(columns.min()), int(rows.min()), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1]
@@ -82,7 +88,7 @@ def _crowd(image: int, one: Scene) -> dict[str, Any]:
         "iscrowd": 1,
         "image_id": image,
         "bbox": box,
-        "category_id": CATEGORY_ID["square"],
+        "category_id": CATEGORY_ID[one.crowd[0].shape, one.crowd[0].colour],
         "id": CROWD_ID + image,
     }
 

@@ -52,7 +52,7 @@ class Scene(NamedTuple):
     """What is in one image; `key` (seed, stream, index) names it and seeds whatever it still needs.
 
     No two things have both the same shape and the same colour, and none overlap. `crowd` holds tiny
-    squares that lie too close to be counted; only detection's scenes have them.
+    squares of one colour, too close to be counted; only detection's scenes have them.
     """
 
     key: tuple[int, int, int]
