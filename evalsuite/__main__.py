@@ -46,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # an error is one line, not a box
 )
 
-Stage = Literal["tokenizer", "masked", "itc", "health"]
+Stage = Literal["tokenizer", "masked", "itc", "grounding", "health"]
 
 
 @app.command()
@@ -186,7 +186,8 @@ def finetune(
 @app.command()
 def pretrain(
     stage: Annotated[
-        Stage, typer.Option(help="tokenizer, masked or itc, in this order; health looks.")
+        Stage,
+        typer.Option(help="tokenizer, masked, itc, grounding, in this order; health looks."),
     ] = "masked",
     backbone: options.Backbone = None,
     weights: options.WeightsOption = None,

@@ -21,9 +21,16 @@ from evalsuite.heads.dual_encoder import DualEncoder, RetrievalRecipe
 from evalsuite.heads.words import WordHead
 from evalsuite.pretraining.codes import HINT, check_same, read_codes
 from evalsuite.pretraining.corpus import CORPUS
+from evalsuite.pretraining.grounding import OpenGrounding
 from evalsuite.pretraining.health import Examination
 from evalsuite.pretraining.objective import OpenMasked
-from evalsuite.pretraining.recipes import MaskedRecipe, Stage, TokenizerRecipe, recipe_of
+from evalsuite.pretraining.recipes import (
+    GroundingRecipe,
+    MaskedRecipe,
+    Stage,
+    TokenizerRecipe,
+    recipe_of,
+)
 from evalsuite.pretraining.tokenizer import OpenTokenizer
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256
@@ -135,6 +142,9 @@ def _open(
     """
     if isinstance(recipe, RetrievalRecipe):
         return DualEncoder(data, recipe, tokenizer)
+    if isinstance(recipe, GroundingRecipe):
+        split = recipe.train_split or CORPUS.card.train_split
+        return OpenGrounding(data, recipe, split, backbone.patch_size)
     if isinstance(recipe, TokenizerRecipe):
         if "teacher" not in files:
             return OpenTokenizer(data, recipe, None)

@@ -12,6 +12,7 @@ from evalsuite.data.index import open_index
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import say
 from evalsuite.pretraining.corpus import CORPUS
+from evalsuite.pretraining.grounding import GroundingHead
 from evalsuite.pretraining.health import Examination, Health, health_table, word_health
 from evalsuite.pretraining.objective import MaskedHead
 from evalsuite.pretraining.preparing import PretrainRequest, Work, set_up, set_up_examination
@@ -23,7 +24,7 @@ from evalsuite.records.run import Run
 from evalsuite.training import open_run, save_weights, train, tuning_of
 
 HEALTH_CAPTIONS = 500
-STAGES: tuple[Stage, ...] = ("tokenizer", "masked", "itc")
+STAGES: tuple[Stage, ...] = ("tokenizer", "masked", "itc", "grounding")
 
 
 def pretrain(request: PretrainRequest) -> Run:
@@ -86,6 +87,8 @@ def _official(model: TaskModel) -> dict[str, Tensor]:
     head = model.head
     if isinstance(head, MaskedHead):
         return official_state(model.backbone, None) | head.official_state()
+    if isinstance(head, GroundingHead):
+        return official_state(model.backbone, None)
     return official_state(model.backbone, head)
 
 
