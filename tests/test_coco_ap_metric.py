@@ -12,13 +12,14 @@ pytest.importorskip("pycocotools", reason="pycocotools is the oracle of COCO AP"
 from pycocotools import mask as official_mask
 
 from evalsuite.metrics import coco_ap, official_coco
-from evalsuite.metrics.coco_ap import Kind, Truth
+from evalsuite.metrics.coco_ap import Kind
 from evalsuite.metrics.coco_results import (
     Detections,
     detections_of,
     read_detections,
     write_detections,
 )
+from evalsuite.metrics.coco_truth import Truth
 from evalsuite.records.errors import UserError
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "official_samples" / "coco"
@@ -371,3 +372,46 @@ def test_a_torn_truth_is_refused(tmp_path: Path) -> None:
     (tmp_path / "instances.json").write_text('{"images": [')
     with pytest.raises(UserError, match=r"instances\.json: not a COCO instances file"):
         Truth(tmp_path / "instances.json")
+
+
+WITHOUT = [
+    (kind, key)
+    for kind, field in (("box", "bbox"), ("mask", "segmentation"))
+    for key in ("iscrowd", "area", field)
+]
+
+
+@pytest.mark.parametrize(("kind", "key"), WITHOUT)
+@pytest.mark.parametrize("null", [False, True])
+def test_truth_that_pycocotools_cannot_score_is_refused(
+    tmp_path: Path, kind: Kind, key: str, null: bool
+) -> None:
+    bad = annotation(2, 2, 7, [0.0, 0.0, 10.0, 10.0])
+    del bad[key]
+    good = [annotation(1, 1, 1, [0.0, 0.0, 10.0, 10.0])]
+    found = results(tmp_path, [detection(1, 1, [0.0, 0.0, 10.0, 10.0], 0.5)])
+    official = world(tmp_path, good)
+    objects = [*good, {**bad, key: None} if null else bad]
+    official.path.write_text(
+        json.dumps({**json.loads(official.path.read_text()), "annotations": objects})
+    )
+    with pytest.raises((KeyError, TypeError)):
+        official_coco.official_arrays(found, official, kind)
+    with pytest.raises(UserError, match=rf"instances\.json: object 2 has no {key}, .*1 such"):
+        coco_ap.evaluate(found, Truth(official.path), kind)
+
+
+@pytest.mark.parametrize(("kind", "key"), [("box", "segmentation"), ("mask", "bbox")])
+def test_truth_without_what_the_other_kind_reads_is_scored_as_pycocotools_says(
+    tmp_path: Path, kind: Kind, key: str
+) -> None:
+    bare = annotation(1, 1, 1, [0.0, 0.0, 10.0, 10.0])
+    del bare[key]
+    found = results(tmp_path, [detection(1, 1, [0.0, 0.0, 10.0, 10.0], 0.5)])
+    assert_equal_to_pycocotools(found, world(tmp_path, [bare]), kind)
+
+
+def test_two_objects_of_one_number_are_refused(tmp_path: Path) -> None:
+    again = [annotation(1, image, 1, [0.0, 0.0, 10.0, 10.0]) for image in (1, 2)]
+    with pytest.raises(UserError, match="object 1 stands there more than once"):
+        world(tmp_path, again)

@@ -1,8 +1,7 @@
 """COCO average precision and recall of boxes and masks, bit for bit those of pycocotools."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import hotcoco
@@ -10,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.metrics.coco_results import Detections, collection_paused, mask_areas
+from evalsuite.metrics.coco_truth import Truth
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
 Kind = Literal["box", "mask"]
 IOU_TYPE: Mapping[Kind, str] = {"box": "bbox", "mask": "segm"}
+FIELD: Mapping[Kind, str] = {"box": "bbox", "mask": "segmentation"}
 ANY_AREA, SMALL, MEDIUM, LARGE = range(4)  # pycocotools Params.areaRngLbl
 ONE, TEN, HUNDRED = range(3)  # places in pycocotools Params.maxDets
 AT_50, AT_75 = 0, 5  # places in pycocotools Params.iouThrs: 0.50, 0.55, ... 0.95
@@ -50,43 +51,6 @@ FIGURES = (
 )
 
 
-class Truth:
-    """The ground truth of an instances file.
-
-    Attributes:
-        path: the file.
-        image_ids: sorted int64; `heights` and `widths` in pixels go with it.
-        class_names: name by category id, in the order of ids.
-    """
-
-    def __init__(self, path: Path, coco: Any = None) -> None:
-        self.path = path
-        try:
-            self.coco = hotcoco.COCO(str(path)) if coco is None else coco
-        except Exception as error:  # hotcoco raises its own kinds; all of them mean a bad file
-            raise UserError(f"{path}: not a COCO instances file: {error}") from None
-        images = sorted(self.coco.imgs.values(), key=lambda image: image["id"])
-        if not images:
-            raise UserError(f"{path}: no images; expected a COCO instances file")
-        if 0 in self.coco.getAnnIds():
-            raise UserError(
-                f"{path}: object 0 is numbered 0, which pycocotools takes for no object at all; "
-                "number them from 1"
-            )
-        self.image_ids = np.array([image["id"] for image in images], dtype=np.int64)
-        self.heights = np.array([image["height"] for image in images], dtype=np.int64)
-        self.widths = np.array([image["width"] for image in images], dtype=np.int64)
-        categories = sorted(self.coco.cats.values(), key=lambda category: category["id"])
-        self.class_names = {int(item["id"]): str(item["name"]) for item in categories}
-
-    def only(self, image_ids: Iterable[int]) -> "Truth":
-        """Return the truth of some images, for a run that predicted no more; all classes stay."""
-        kept = self.coco.filter(img_ids=sorted(image_ids), drop_empty_images=False).dataset
-        # hotcoco drops the classes of which these images show nothing; they may be predicted.
-        kept["categories"] = list(self.coco.cats.values())
-        return Truth(self.path, hotcoco.COCO(kept))
-
-
 class Evaluated(NamedTuple):
     """What pycocotools calls `eval`, and the engine that can count again without some images.
 
@@ -103,8 +67,10 @@ def evaluate(detections: Detections, truth: Truth, kind: Kind) -> Evaluated:
     """Return every precision and recall entry of a result file's boxes or masks.
 
     Raises:
-        UserError: an image or category id is not in the truth, or a mask has not its image's size.
+        UserError: an image or category id is not in the truth, a mask has not its image's size, or
+            an object of the truth has no box (or outline).
     """
+    truth.require(FIELD[kind])
     _refuse_unknown(detections, truth)
     columns = np.zeros((detections.image_ids.size, 7))
     columns[:, 0] = detections.image_ids

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from evalsuite.metrics.coco_ap import FIGURES, IOU_TYPE, Kind, Truth
+from evalsuite.metrics.coco_ap import FIELD, FIGURES, IOU_TYPE, Kind
 from evalsuite.metrics.coco_results import Detections
+from evalsuite.metrics.coco_truth import Truth
 from evalsuite.records.score import Score
 
 
@@ -39,8 +40,7 @@ def official_ap(detections: Detections, truth: Truth, kind: Kind) -> list[Score]
 
 def official_arrays(detections: Detections, truth: Truth, kind: Kind) -> OfficialArrays:
     """Return what pycocotools computes, with boxes dropped for masks (reference trap D2)."""
-    field = {"box": "bbox", "mask": "segmentation"}[kind]
-    records = [_only(record, field) for record in detections.records()]
+    records = [_only(record, FIELD[kind]) for record in detections.records()]
     with contextlib.redirect_stdout(io.StringIO()):  # it prints progress on stdout
         official = COCO(str(truth.path))
         evaluation = COCOeval(official, _results(official, records), IOU_TYPE[kind])

@@ -7,7 +7,6 @@ from typing import Any, cast
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.metrics.coco_ap import (
     Kind,
-    Truth,
     ap_scores,
     class_ap,
     evaluate,
@@ -19,6 +18,7 @@ from evalsuite.metrics.coco_results import (
     read_detections,
     write_detections,
 )
+from evalsuite.metrics.coco_truth import Truth
 from evalsuite.metrics.official_coco import official_ap
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
@@ -46,9 +46,13 @@ class Detection:
         `areas` and `crowds` (0 or 1); they are empty where the ground truth is held back.
 
         Raises:
-            UserError: there is no such split, or its file is missing or malformed.
+            UserError: there is no such split, or its file is missing, malformed, or of no use to
+                score with; only what is trained on need not be.
         """
-        file = read_instances(data / annotations_path(_known(split)))
+        official = data / annotations_path(_known(split))
+        file = read_instances(official)
+        if split != CARD.train_split:
+            Truth(official)  # before hours of predicting
         objects = file.of_images()
         for image in file.images:
             path = f"coco/{FOLDERS[split]}/{image.file_name}"
