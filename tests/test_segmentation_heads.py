@@ -12,7 +12,6 @@ from transformers.models.mask2former import image_processing_mask2former as offi
 from evalsuite.heads.mask2former import Mask2Former, Mask2FormerShape
 from evalsuite.heads.scales import FourScales
 from evalsuite.heads.upernet import UperNet, UperNetShape, pixel_loss, upernet_loss
-from evalsuite.records.errors import UserError
 
 WIDTH, CLASSES = 24, 7
 QUERIES = Mask2FormerShape(
@@ -133,9 +132,30 @@ def test_a_batch_without_labels_has_loss_0_and_gradients() -> None:
     assert all(torch.isfinite(one.grad).all() for one in head.parameters() if one.grad is not None)
 
 
-def test_batch_norm_over_one_image_is_refused() -> None:
-    with pytest.raises(UserError, match="two images a micro-batch"):
-        upernet().train()(maps(1))
+def test_one_image_trains_as_mmseg_with_the_norm_of_its_mean_in_evaluation(theirs: Mmseg) -> None:
+    head = upernet().train()
+    decode, auxiliary = (module.train() for module in mmseg_heads(theirs, head))
+    scales = [one.detach() for one in head.scales(maps(1))]
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        decode(scales)
+    decode.psp_modules[0][1].bn.eval()
+    with pytest.warns(UserWarning, match="a micro-batch of one image"):
+        torch.manual_seed(3)
+        found = head(maps(1))
+    torch.manual_seed(3)
+    assert torch.equal(found["logits"], decode(scales))
+    assert torch.equal(found["auxiliary"], auxiliary(scales))
+
+
+def test_after_one_image_two_are_normalised_by_their_own_statistics() -> None:
+    head, fresh = upernet().train(), upernet().train()
+    with pytest.warns(UserWarning, match="a micro-batch of one image"):
+        head(maps(1))
+    outputs = []
+    for module in (head, fresh):
+        torch.manual_seed(3)
+        outputs.append(module(maps())["logits"])
+    assert torch.equal(*outputs)
 
 
 @pytest.mark.parametrize("kind", ["upernet", "mask2former"])

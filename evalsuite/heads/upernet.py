@@ -3,6 +3,7 @@
 Axes: B batch, D width of the backbone, H W sides of a map, C classes.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,6 @@ from transformers import UperNetConfig
 from transformers.models.upernet import modeling_upernet
 
 from evalsuite.heads.scales import FourScales
-from evalsuite.records.errors import UserError
 
 # transformers' own types do not cover these.
 Config: Any = UperNetConfig
@@ -27,6 +27,10 @@ AUXILIARY_MAP = 2
 AUXILIARY_WEIGHT = 0.4
 CLASSIFIER_STD = 0.01  # mmseg decode_head.py init_cfg
 IGNORED = 255
+ONE_IMAGE = (
+    "a micro-batch of one image: UPerNet's norm of the whole image's mean keeps its running "
+    "statistics; --set micro_batch=2 or more trains it as published"
+)
 OURS_TO_MMSEG = {".batch_norm.": ".bn.", ".classifier.": ".conv_seg."}
 
 
@@ -71,14 +75,14 @@ class UperNet(nn.Module):
     def forward(self, maps: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return `logits` `[B, C, H, W]`, and in training the `auxiliary` head's.
 
-        Raises:
-            UserError: a training batch of one image, over which batch norm is not defined.
+        Of one image the map pooled to a single cell has no spread to be normalised by: there torch
+        and mmseg raise, and here that one norm keeps its running statistics, with a warning.
         """
-        if self.training and len(maps[0]) == 1 and not self._is_synchronised():
-            raise UserError(
-                "UPerNet's batch norm needs two images a micro-batch: expected --set batch_size "
-                "and --set micro_batch of 2 or more, found 1"
-            )
+        if self.training:
+            pooled = self.decode_head.psp_modules.blocks[0].get_submodule("1.batch_norm")
+            pooled.train(len(maps[0]) > 1 or _is_synchronised(pooled))
+            if not pooled.training:
+                warnings.warn(ONE_IMAGE, stacklevel=2)
         scales = self.scales(maps)
         found: dict[str, Tensor] = {"logits": self.decode_head(scales)}
         if self.training:
@@ -96,9 +100,6 @@ class UperNet(nn.Module):
     def probabilities(self, scores_BCHW: Tensor) -> Tensor:
         """Return what is averaged over the views of an image."""
         return scores_BCHW.softmax(dim=1)
-
-    def _is_synchronised(self) -> bool:
-        return any(isinstance(module, nn.SyncBatchNorm) for module in self.modules())
 
 
 def upernet_loss(outputs: Mapping[str, Tensor], truth_BHW: Tensor) -> Tensor:
@@ -135,6 +136,11 @@ def initialise_mmseg(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def _is_synchronised(norm: nn.Module) -> bool:
+    """Return whether a norm sees the images of other processes too."""
+    return isinstance(norm, nn.SyncBatchNorm) and torch.distributed.get_world_size() > 1
 
 
 def _drop(classifier: nn.Module, inputs: tuple[Tensor]) -> Tensor:
