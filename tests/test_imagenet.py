@@ -15,6 +15,7 @@ from PIL import Image
 from timm.data import auto_augment, mixup, random_erasing
 from timm.data.auto_augment import _RAND_INCREASING_TRANSFORMS
 from timm.loss.cross_entropy import SoftTargetCrossEntropy
+from torchvision.datasets import ImageFolder
 
 from evalsuite.backbones.beit3 import beit3
 from evalsuite.backbones.checkpoint import read_checkpoint
@@ -132,6 +133,17 @@ def test_a_class_that_training_lacks_is_named(world: Path, tmp_path: Path) -> No
     task = OpenImageNet(tmp_path, RECIPES["beit3_tiny"])
     with pytest.raises(UserError, match="n20000001 is none of the 1 "):
         task.inputs(next(BENCHMARK.samples(world, "val")), None)
+
+
+def test_a_class_folder_without_an_image_is_refused_as_by_torchvision(tmp_path: Path) -> None:
+    folder = tmp_path / "imagenet/val"
+    for name in (".cache", "n00000001"):
+        (folder / name).mkdir(parents=True)
+    picture().save(folder / "n00000001/one.JPEG")
+    with pytest.raises(FileNotFoundError, match=r"no valid file for the classes \.cache"):
+        ImageFolder(str(folder))
+    with pytest.raises(UserError, match=r"val/\.cache: holds no image"):
+        BENCHMARK.references(tmp_path, "val")
 
 
 def test_the_official_head_is_over_the_folders(world: Path) -> None:

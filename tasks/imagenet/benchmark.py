@@ -44,14 +44,21 @@ class ImageNet:
         The target holds `label`, the class's number in the sorted wnids, and `wnid`.
 
         Raises:
-            UserError: there is no such split, or its folder is missing or empty.
+            UserError: there is no such split, or its folder or that of a class is missing or empty.
         """
         for label, wnid in enumerate(self.wnids(data, split)):
             folder = data / "imagenet" / split / wnid
-            for path in sorted(folder.iterdir()):
-                if path.suffix.lower() in SUFFIXES:
-                    image = f"imagenet/{split}/{wnid}/{path.name}"
-                    yield Sample(path.stem, (image,), "", {"label": label, "wnid": wnid})
+            names = sorted(
+                path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES
+            )
+            if not names:  # torchvision's ImageFolder raises as well: it would shift the classes
+                raise UserError(
+                    f"{folder}: holds no image; expected those of the class {wnid}: fetch them, or "
+                    "remove the folder if it is none of the classes"
+                )
+            for name in names:
+                image = f"imagenet/{split}/{wnid}/{name}"
+                yield Sample(Path(name).stem, (image,), "", {"label": label, "wnid": wnid})
 
     def wnids(self, data: Path, split: str) -> list[str]:
         """Return the classes' wnids in order of their numbers.
