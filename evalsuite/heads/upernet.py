@@ -29,7 +29,7 @@ CLASSIFIER_STD = 0.01  # mmseg decode_head.py init_cfg
 IGNORED = 255
 ONE_IMAGE = (
     "a micro-batch of one image: UPerNet's norm of the whole image's mean keeps its running "
-    "statistics; --set micro_batch=2 or more trains it as published"
+    "statistics; a batch_size of whole micro-batches of 2 or more images trains it as published"
 )
 OURS_TO_MMSEG = {".batch_norm.": ".bn.", ".classifier.": ".conv_seg."}
 
