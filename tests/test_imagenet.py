@@ -101,6 +101,18 @@ def test_cutmix_boxes_are_distributed_as_timms() -> None:
     assert np.quantile(ours, quantiles) == pytest.approx(np.quantile(theirs, quantiles), abs=0.04)
 
 
+def test_a_cutmix_box_of_an_odd_side_loses_a_pixel_as_in_timm_0_4_12() -> None:
+    generator = np.random.default_rng(0)
+    sides = set()
+    for _ in range(300):
+        box = mixing.draw_mixture(generator, 0.0, 1.0, 32).box
+        assert box is not None
+        if min(box) > 0 and max(box) < 32:
+            sides |= {box[1] - box[0], box[3] - box[2]}
+    assert set(range(0, 23, 2)) <= sides
+    assert all(side % 2 == 0 for side in sides)  # its rand_bbox goes side // 2 both ways
+
+
 def test_the_loss_of_soft_targets_is_timms() -> None:
     logits_BC, target_BC = torch.randn(6, 9), torch.rand(6, 9).softmax(dim=-1)
     expected = TimmLoss()(logits_BC, target_BC)

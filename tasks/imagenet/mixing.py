@@ -32,7 +32,8 @@ def draw_mixture(generator: np.random.Generator, mixup: float, cutmix: float, si
         return Mixture(float(generator.beta(mixup, mixup)), None)
     side = int(size * np.sqrt(1 - generator.beta(cutmix, cutmix)))
     y, x = (int(place) for place in generator.integers(0, size, 2))
-    edges = (y - side // 2, y + (side + 1) // 2, x - side // 2, x + (side + 1) // 2)
+    half = side // 2  # an odd side loses a pixel, as in 0.4.12; later timm keeps it
+    edges = (y - half, y + half, x - half, x + half)
     top, bottom, left, right = (min(max(edge, 0), size) for edge in edges)
     # The border may cut the box: the share is that of the pixels that are left.
     return Mixture(1 - (bottom - top) * (right - left) / size**2, (top, bottom, left, right))
