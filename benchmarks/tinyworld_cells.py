@@ -11,7 +11,18 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinyworld_rows import DISTINCT, LR_GRID, MORE_ROWS, ROWS, SCRATCH, SCRATCH_LR, ZERO_SHOT
+from tinyworld_rows import (
+    DECAY_GRID,
+    DISTINCT,
+    LR_GRID,
+    MORE_ROWS,
+    ROWS,
+    SCRATCH,
+    SCRATCH_DECAY,
+    SCRATCH_LR,
+    TASKS_OF_ARM,
+    ZERO_SHOT,
+)
 
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.convert import recognise
@@ -29,6 +40,7 @@ from evalsuite.tinyworld.world import World, counts_of
 from evalsuite.tinyworld.write import MARKER
 
 RETRIEVAL = "retrieval_coco"
+DECAY = "layer_decay="
 
 
 class Arm(NamedTuple):
@@ -118,21 +130,29 @@ def cells_of(
             for arm in arms:
                 if task == ZERO_SHOT and (seed != seeds[0] or not arm.is_contrastive):
                     continue
+                if task not in TASKS_OF_ARM.get(arm.name, tasks):
+                    continue
                 own = () if task == ZERO_SHOT else tuple(shared.get(task, ()))
                 if arm.sha256 is None:
-                    own += (f"lr={SCRATCH_LR[task]:g}",)
+                    own += _scratch_settings(SCRATCH_LR[task], SCRATCH_DECAY.get(task))
                 cells.append(Cell(arm, task, 0 if task == ZERO_SHOT else seed, own))
     return cells
 
 
 def tuning_cells(arm: Arm, tasks: Sequence[str], shared: dict[str, list[str]]) -> list[Cell]:
-    """Return the cells that choose scratch's learning rate: the grid on seed 0."""
+    """Return the cells that choose scratch's rate and layer decay: the grid on seed 0."""
     return [
-        Cell(arm, task, 0, (*shared.get(task, ()), f"lr={lr:g}"), tuning=True)
+        Cell(arm, task, 0, (*shared.get(task, ()), *_scratch_settings(lr, decay)), tuning=True)
         for task in tasks
         if task != ZERO_SHOT
+        for decay in (DECAY_GRID if task in SCRATCH_DECAY else (None,))
         for lr in LR_GRID
     ]
+
+
+def _scratch_settings(lr: float, decay: float | None) -> tuple[str, ...]:
+    """Return the settings of scratch's own; the rate comes last."""
+    return (*(() if decay is None else (f"{DECAY}{decay:g}",)), f"lr={lr:g}")
 
 
 def run_cell(cell: Cell, data: Path, out: Path) -> Finished:

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 from typing import Any, Literal, NamedTuple
 
 from scipy.stats import t as students_t
-from tinyworld_cells import Finished
+from tinyworld_cells import DECAY, Finished
 from tinyworld_rows import SCRATCH, ZERO_SHOT, Row
 
 from evalsuite.records.score import Score
@@ -117,11 +117,21 @@ def _kind(cell: Finished) -> tuple[list[str], dict[str, Any]]:
 
 
 def tuned(log: Sequence[Finished]) -> dict[str, dict[str, Finished]]:
-    """Return the tuning cells by task and learning rate, of the settings that were used last."""
-    tuning = [cell for cell in log if cell.tuning]
-    last = {cell.task: cell.settings[:-1] for cell in tuning}  # the rate comes last
+    """Return the tuning cells by task and rate, of the shared settings that were used last.
+
+    A rate reads "0.004", or with a layer decay "0.3, 0.004".
+    """
+    tuning = [(cell, *_shared_and_own(cell.settings)) for cell in log if cell.tuning]
+    last = {cell.task: shared for cell, shared, _ in tuning}
     found: dict[str, dict[str, Finished]] = {}
-    for cell in tuning:
-        if cell.settings[:-1] == last[cell.task]:
-            found.setdefault(cell.task, {})[cell.settings[-1].removeprefix("lr=")] = cell
+    for cell, shared, own in tuning:
+        if shared == last[cell.task]:
+            found.setdefault(cell.task, {})[own] = cell
     return found
+
+
+def _shared_and_own(settings: Sequence[str]) -> tuple[list[str], str]:
+    """Return the settings of all arms, and scratch's own: layer decay if it has one, and rate."""
+    shared = [one for one in settings if not one.startswith((DECAY, "lr="))]
+    own = [one.partition("=")[2] for one in settings if one.startswith((DECAY, "lr="))]
+    return shared, ", ".join(own)

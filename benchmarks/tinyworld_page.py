@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tinyworld_cells import Finished
+from tinyworld_cells import DECAY, Finished
 from tinyworld_numbers import Summary, Table, standing, table_of, tuned
 from tinyworld_rows import (
     ARMS,
+    DECAY_GRID,
     GOALS,
     LR_GRID,
     MORE_ROWS,
     ROWS,
     ROWS_WANTED,
     SCRATCH,
+    SCRATCH_DECAY,
     SCRATCH_LR,
     ZERO_SHOT,
     Row,
@@ -33,12 +35,13 @@ is a run folder.
 
 Rows are tasks of the tiny world; arms are what fine-tuning starts from. All arms share recipe,
 budget, data and seeds; scratch has the initialisation that pretraining started from, and a learning
-rate of its own, tuned below. A cell reads **mean [95% interval] (lowest..highest seed)**. The
-interval is that of the mean over seeds: the half-width of the single seeds' 95% intervals
-(bootstrap over test samples; averaged, as all seeds answer the same samples) and the half-width of
-a mean over so many seeds (Student's t), added in squares. Two arms are told apart only where these
-intervals do not overlap. Baselines look at no image. Zero-shot evaluation has no seed, and from
-scratch it is chance. An arm is one pretraining: how far another one would differ is not measured.
+rate of its own, tuned below. The arm grounded is masked + itc + grounding, made for dense tasks. A
+cell reads **mean [95% interval] (lowest..highest seed)**. The interval is that of the mean over
+seeds: the half-width of the single seeds' 95% intervals (bootstrap over test samples; averaged, as
+all seeds answer the same samples) and the half-width of a mean over so many seeds (Student's t),
+added in squares. Two arms are told apart only where these intervals do not overlap. Baselines look
+at no image. Zero-shot evaluation has no seed, and from scratch it is chance. An arm is one
+pretraining: how far another one would differ is not measured.
 Reports of runs with these recipes show scratch's means beside the baselines
 (`evalsuite/report/from_scratch.json`, written with this page).
 """
@@ -180,18 +183,25 @@ def _learning_rates(log: Sequence[Finished]) -> Iterator[str]:
     yield "## Learning rates of scratch\n"
     yield (
         "Tried on seed 0, on the split that is reported (which can only favour scratch); the "
-        "pretrained arms keep their recipe's rate.\n"
+        "pretrained arms keep their recipe's rate. Where the recipe has a layer decay, scratch has "
+        "one of its own.\n"
     )
     yield f"| task | {' | '.join(grid)} | used |"
     yield f"|---|{'---:|' * len(grid)}---:|"
     scores = {row.task: row.score for row in reversed((*ROWS, *MORE_ROWS))}
     for task, rate in SCRATCH_LR.items():
-        cells = {lr: found[task][lr].score(scores[task]).value for lr in found.get(task, {})}
+        cells = {own: cell.score(scores[task]).value for own, cell in found.get(task, {}).items()}
         used = f"{rate:g}"
-        if cells and max(cells, key=lambda lr: cells[lr]) != used:
-            used += " (not the best of those tried)"
-        values = [f"{cells[lr]:.1f}" if lr in cells else "-" for lr in grid]
-        yield f"| {task} | {' | '.join(values)} | {used} |"
+        if task in SCRATCH_DECAY:
+            used = f"{SCRATCH_DECAY[task]:g}, {used}"
+        said = used
+        if cells and max(cells, key=lambda own: cells[own]) != used:
+            said += " (not the best of those tried)"
+        for decay in DECAY_GRID if task in SCRATCH_DECAY else (None,):
+            own = [lr if decay is None else f"{decay:g}, {lr}" for lr in grid]
+            values = [f"{cells[one]:.1f}" if one in cells else "-" for one in own]
+            name = task if decay is None else f"{task}, layer decay {decay:g}"
+            yield f"| {name} | {' | '.join(values)} | {said if used in own else ''} |"
     yield ""
 
 
@@ -218,7 +228,7 @@ def _budget(task: str, cells: Sequence[Finished]) -> str:
     """Return what a task's cells cost, its settings and seeds."""
     seconds = sum(cell.seconds for cell in cells) / len(cells) / 60
     named = dict.fromkeys(item for cell in cells for item in cell.settings)
-    settings = [item for item in named if not item.startswith("lr=")]
+    settings = [item for item in named if not item.startswith(("lr=", DECAY))]
     samples = max(cell.samples for cell in cells)  # a run that was killed and resumed lost some
     text = f"- {task}: {samples:,.0f} training samples, {seconds:.1f} minutes a run"
     text += f", settings {' '.join(settings)}" if settings else ""

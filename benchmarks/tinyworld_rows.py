@@ -8,8 +8,11 @@ SCRATCH = "scratch"
 ARMS = {
     "masked": "beit3_tiny_patch8_32.safetensors",
     "masked + itc": "beit3_tiny_itc_patch8_32.safetensors",
+    "grounded": "beit3_tiny_grounded_patch8_32.safetensors",  # masked + itc + grounding
     SCRATCH: SCRATCH,
 }
+# Arms made for some tasks alone.
+TASKS_OF_ARM = {"grounded": ("detection", "segmentation")}
 SEEDS = (0, 1, 2)
 
 # What `--tune` tries for the scratch arm, on seed 0. The choice is made on the split that the table
@@ -21,11 +24,14 @@ SCRATCH_LR = {
     "captioning": 4e-3,
     "retrieval_coco": 1e-3,
     "imagenet": 4e-3,
-    "detection": 1e-3,
+    "detection": 4e-3,
     "segmentation": 8e-3,
     "retrieval_flickr30k": 1e-3,
     "nocaps": 1e-3,
 }
+# Layer decay protects what was pretrained; where a recipe has any, scratch has one of its own.
+DECAY_GRID = (0.3, 0.6)
+SCRATCH_DECAY = {"detection": 0.6, "segmentation": 0.6}
 # Settings of a task's recipe that hold for every arm, as {"vqa": ("epochs=1",)}.
 SETTINGS: dict[str, tuple[str, ...]] = {}
 

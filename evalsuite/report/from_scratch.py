@@ -16,8 +16,11 @@ from evalsuite.report.verdict import TINY_WORLD
 PREFIX = "from_scratch/"
 RECORD = "from_scratch.json"
 PAGE = "docs/tinyworld.md"
-# Scratch has a rate of its own, tuned for it; the others say where and how, not what, is computed.
-FREE_SETTINGS = {"lr", "source", "micro_batch", "precision", "activation_checkpointing"}
+# Scratch has rates of its own, tuned for it; the others say where and how, not what, is computed.
+FREE_SETTINGS = {
+    *("lr", "layer_decay"),
+    *("source", "micro_batch", "precision", "activation_checkpointing"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +53,12 @@ class Recorded:
     @property
     def said(self) -> str:
         """Where the means come from, in a sentence."""
+        rates = f"lr {self.recipe['lr']:g}"
+        if self.recipe["layer_decay"] != 1:
+            rates += f", layer decay {self.recipe['layer_decay']:g}"
         return (
             f"A backbone from scratch at equal fine-tuning, recorded in {PAGE}: mean of "
-            f"{len(self.seeds)} seeds, their rate tuned for it (lr {self.recipe['lr']:g}); the "
+            f"{len(self.seeds)} seeds, their rate tuned for it ({rates}); the "
             "interval is of samples and seeds."
         )
 
