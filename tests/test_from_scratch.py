@@ -159,7 +159,7 @@ def test_reports_tell_what_is_recorded_from_what_does_not_look(
     html = str(score_block(found))
     assert "From scratch, box AP50<small> recorded</small>".lower() in html.lower()
     assert html.count("without looking") == 1
-    assert "mean of 3 seeds, their rate tuned for it (lr 0.002)" in html
+    assert "mean of 3 seeds, their rate tuned for it (lr 0.002, layer decay 0.3)" in html
     assert record.said in str(terminal_table(found).caption)
     # The overview's column is "without looking".
     assert [one.name for one in _rivals(found)] == ["nothing"]
