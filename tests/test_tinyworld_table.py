@@ -92,11 +92,11 @@ def test_tuning_tries_the_grid_and_shares_the_tables_runs(words: list[str], page
     assert main(tuning) == 0
     finished = [one for one in read_log(page.parent / "out/log.jsonl") if one.tuning]
     rates = [float(one.settings[-1].removeprefix("lr=")) for one in finished]
-    assert rates == [5e-4, 1e-3, 2e-3, 4e-3, 8e-3]
+    assert rates == [5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2]
     row = next(line for line in page.read_text().splitlines() if line.startswith("| imagenet |"))
     assert row.count("-") == 0
     runs = list((page.parent / "out").glob("imagenet-*"))
-    assert len(runs) == 6 + 4  # the table's own rate was there already
+    assert len(runs) == 6 + 5  # the table's own rate was there already
 
 
 def cell(
