@@ -25,7 +25,7 @@ SCRATCH_LR = {
     "retrieval_coco": 1e-3,
     "imagenet": 4e-3,
     "detection": 4e-3,
-    "segmentation": 8e-3,
+    "segmentation": 1.6e-2,
     "retrieval_flickr30k": 1e-3,
     "nocaps": 1e-3,
 }
