@@ -31,7 +31,7 @@ SCRATCH_LR = {
 }
 # Layer decay protects what was pretrained; where a recipe has any, scratch has one of its own.
 DECAY_GRID = (0.3, 0.6)
-SCRATCH_DECAY = {"detection": 0.6, "segmentation": 0.6}
+SCRATCH_DECAY = {"detection": 0.6, "segmentation": 0.3}
 # Settings of a task's recipe that hold for every arm, as {"vqa": ("epochs=1",)}.
 SETTINGS: dict[str, tuple[str, ...]] = {}
 
