@@ -95,7 +95,7 @@ def test_sizes_come_in_their_shares(world: Path) -> None:
 
 
 def pooled(said_NP: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pinheiro and Collobert's equation 3 with r = 1, then the chance of each phrase."""
+    """Pinheiro and Collobert's pooling with r = 1, then the chance of each phrase."""
     logits_P = np.log(np.mean(np.exp(said_NP), axis=0))
     return np.asarray(1 / (1 + np.exp(-logits_P)))
 

@@ -1,4 +1,4 @@
-"""Grounding: every patch says which phrases it shows, and their sum what the captions say.
+"""Grounding: every patch says which phrases it shows, and all together what the captions say.
 
 Nobody says where in an image a phrase belongs. But only patches that see a thing can tell what it
 is, so that learning which captions an image has teaches where things are. Images come in the sizes
@@ -7,7 +7,7 @@ that spoke for another quarter would be wrong. Patches also tell their own pixel
 outlines of things stay in reach of a detector.
 
 Source: ours; phrases as labels are Joulin et al. 2016 (arXiv:1511.02251), the pooling is Pinheiro
-and Collobert's (arXiv:1411.6228 equation 3).
+and Collobert's (arXiv:1411.6228) with r = 1.
 
 Axes: B samples, G pictures of a sample, P phrases, N patches of a picture, D width.
 """

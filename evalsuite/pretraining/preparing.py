@@ -88,7 +88,8 @@ def set_up(request: PretrainRequest) -> Work:
     tokenizer = text_tokenizer(name, data, CORPUS)
     backbone = backbone_for(name, recipe, True, request.seed)
     files = _files(recipe, request)
-    task = _open(recipe, data, tokenizer, backbone, files)
+    split = recipe.train_split or CORPUS.card.train_split
+    task = _open(recipe, data, split, tokenizer, backbone, files)
     head = task.head(backbone, seed=request.seed)
     backbone.initialise_head(head, request.seed)
     report = None
@@ -103,7 +104,7 @@ def set_up(request: PretrainRequest) -> Work:
         recipe=recipe,
         backbone_name=name,
         data=data,
-        index=open_index(CORPUS, data, recipe.train_split or CORPUS.card.train_split),
+        index=open_index(CORPUS, data, split),
         tokenizer=tokenizer,
         task=task,
         model=model,
@@ -131,6 +132,7 @@ def _files(recipe: Recipe, request: PretrainRequest) -> dict[str, Path]:
 def _open(
     recipe: Recipe,
     data: Path,
+    split: str,
     tokenizer: Tokenizer,
     backbone: Backbone,
     files: Mapping[str, Path],
@@ -143,7 +145,6 @@ def _open(
     if isinstance(recipe, RetrievalRecipe):
         return DualEncoder(data, recipe, tokenizer)
     if isinstance(recipe, GroundingRecipe):
-        split = recipe.train_split or CORPUS.card.train_split
         return OpenGrounding(data, recipe, split, backbone.patch_size)
     if isinstance(recipe, TokenizerRecipe):
         if "teacher" not in files:
