@@ -253,10 +253,16 @@ def test_bad_predictions_are_named(spoil: Callable[[Any], Any], message: str) ->
 
 FILES = [
     ('[{"image_id": 1, "caption": "a"', "not JSON at byte"),
-    ('{"image_id": 1, "caption": "a"}', "holds an object; expected caption results"),
+    (
+        '{"image_id": 1, "caption": "a"}',
+        "holds an object with the keys image_id, caption; expected caption results",
+    ),
     ('[{"image_id": 1, "caption": 2}]', "record 0 of 1"),
     ('[{"image_id": 1, "caption": "a"}, {"caption": "b"}, {}]', "record 1 of 3"),
-    ('[{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}]', "image 1 stands there"),
+    (
+        '[{"image_id": 1, "caption": "a"}, {"image_id": 1, "caption": "b"}]',
+        "image 1 appears more than once",
+    ),
     ('[{"image_id": 1, "caption": "\\ud83d"}]', "half of a character"),
 ]
 

@@ -413,5 +413,5 @@ def test_truth_without_what_the_other_kind_reads_is_scored_as_pycocotools_says(
 
 def test_two_objects_of_one_number_are_refused(tmp_path: Path) -> None:
     again = [annotation(1, image, 1, [0.0, 0.0, 10.0, 10.0]) for image in (1, 2)]
-    with pytest.raises(UserError, match="object 1 stands there more than once"):
+    with pytest.raises(UserError, match="object 1 appears more than once"):
         world(tmp_path, again)

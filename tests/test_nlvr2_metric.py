@@ -154,7 +154,7 @@ def test_a_paired_difference_has_an_interval() -> None:
         ("dev-1-0-0,True\n\n", r"line 2 of 2 is '' \(1 such\)"),
         ("dev-1-0-0,True\ndev-1-1-0\n", r"line 2 of 2 is 'dev-1-1-0'"),
         ("dev-1-0-0, True\ndev-1-1-0,1\n", r"line 1 of 2 is 'dev-1-0-0, True' \(2 such\)"),
-        ("dev-1-0-0,True\ndev-1-0-0,True\n", "dev-1-0-0 stands there more than once"),
+        ("dev-1-0-0,True\ndev-1-0-0,True\n", "dev-1-0-0 appears more than once"),
     ],
 )
 def test_prediction_files_that_are_not_of_the_format_are_refused(

@@ -211,7 +211,7 @@ def test_a_submission_answers_exactly_the_questions_of_its_split(data: Path) -> 
     ("content", "message"),
     [
         ('[{"question_id": 1, "answer": "ye', r"not JSON at byte 30 of 33 \(Unterminated"),
-        ('{"1": "yes"}', r"holds an object; expected VQA results, a list"),
+        ('{"1": "yes"}', r"holds an object with the keys 1; expected VQA results, a list"),
         (
             '[{"question_id": 1, "answer": "x"}, {"answer": "y"}, {}]',
             r'record 1 of 3, \{"answer": "y"\}: .*missing required field `question_id` \(2 such\)',
@@ -221,9 +221,9 @@ def test_a_submission_answers_exactly_the_questions_of_its_split(data: Path) -> 
         ('[{"question_id": 1, "answer": null}]', r"record 0 of 1, .*Expected `str`, got `null`"),
         (
             '[{"question_id": 1, "answer": "x"}, {"question_id": 1, "answer": "y"}]',
-            r"question 1 stands there more than once \(1 records too many\)",
+            r"question 1 appears more than once \(1 duplicate\(s\)\)",
         ),
-        ("\xff", "not text at byte 0"),
+        ("\xff", "not UTF-8 at byte 0"),
     ],
 )
 def test_bad_results_are_refused_with_one_line(content: str, message: str, tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_bad_annotations_are_refused(changed: dict[str, Any], message: str, data
 def test_files_of_another_kind_and_missing_files_are_refused(data: Path) -> None:
     annotations(data).write_text('{"images": []}')
     with pytest.raises(
-        UserError, match="object without a list 'annotations'; expected the official"
+        UserError, match="object without 'annotations'; its keys are images; expected the official"
     ):
         BENCHMARK.references(data, "val")
     annotations(data).unlink()

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from evalsuite.benchmark import SampleId
-from evalsuite.data.official_json import converted, parsed_list, read_bytes, refuse_repeated
+from evalsuite.data.official_json import converted, parsed_list, refuse_repeated
+from evalsuite.data.reading import read_bytes
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_text
 

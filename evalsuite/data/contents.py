@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from evalsuite.data.official_json import read_bytes
+from evalsuite.data.reading import read_bytes
 from evalsuite.records.errors import UserError
 
 # Records stay undecoded: a file of 400 MB is counted in a second and in little more memory.

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from evalsuite.benchmark import OfficialFile, Split
-from evalsuite.data.official_json import converted, parsed_list, read_bytes, refuse_repeated
+from evalsuite.data.official_json import converted, parsed_list, refuse_repeated
+from evalsuite.data.reading import read_bytes
 from evalsuite.records.errors import UserError
 
 DOWNLOAD = "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"

@@ -1,49 +1,48 @@
 """Reading official JSON files: every failure is one line that names file and place."""
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from evalsuite.data.reading import NEAR, shortened
 from evalsuite.records.errors import UserError
 
 Record = TypeVar("Record")
-SHOWN = 120  # characters of an offending record in a message
+Value = TypeVar("Value")
 
 
-def read_bytes(path: Path, what: str, source: str = "") -> bytes:
-    """Return the content of a file; `what` and `source` say what it is and where to get it.
+def fast(content: bytes, to: type[Value]) -> Value | None:
+    """Return a file's content as a type, by msgspec; None where that refuses it.
 
-    Raises:
-        UserError: it is missing or cannot be read.
+    The caller then reads it with `parsed_list` and `converted`, which are slower, take what the
+    standard library takes, and say what is wrong.
     """
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        where = f"; get it from {source}" if source else ""
-        raise UserError(f"{path}: no such file; expected {what}{where}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); expected {what}") from None
+        return msgspec.json.decode(content, type=to)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
 
 
-def parsed(path: Path, content: bytes) -> Any:
+def parsed(path: Path, content: bytes, expected: str = "JSON") -> Any:
     """Return the JSON value in a file's content, as the standard library reads it.
 
     Raises:
-        UserError: it is not JSON; says at which byte it breaks.
+        UserError: it is not JSON; says what it seems to be, or at which byte it breaks.
     """
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
         place = len(error.doc[: error.pos].encode("utf-8", "surrogatepass"))
-        raise UserError(
-            f"{path}: not JSON at byte {place} of {len(content)} ({error.msg}); "
-            "is the file cut short?"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not text at byte {error.start} of {len(content)}") from None
+        found = _not_json(content, place, error.msg)
+        raise UserError(f"{path}: {found}; expected {expected}") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply to be read; expected {expected}") from None
+    except ValueError as error:  # a number of more than 4,300 digits
+        raise UserError(f"{path}: cannot be read ({shortened(str(error))})") from None
 
 
 def parsed_list(path: Path, content: bytes, key: str | None, expected: str) -> list[Any]:
@@ -52,33 +51,35 @@ def parsed_list(path: Path, content: bytes, key: str | None, expected: str) -> l
     Raises:
         UserError: it is not JSON, or there is no such list.
     """
-    value = parsed(path, content)
+    value = parsed(path, content, expected)
     records = value
     if key is not None:
         records = value.get(key) if isinstance(value, dict) else None
     if not isinstance(records, list):
-        without = f" without a list {key!r}" if key and isinstance(value, dict) else ""
-        raise UserError(f"{path}: holds {kind(value)}{without}; expected {expected}")
+        raise UserError(f"{path}: holds {_described(value, key)}; expected {expected}")
     return records
 
 
-def converted(path: Path, records: list[Any], to: type[Record]) -> list[Record]:
+def converted(
+    path: Path, records: Iterable[Any], to: type[Record], what: str = "record"
+) -> list[Record]:
     """Return the records as a msgspec type.
 
     Raises:
         UserError: names the first record that does not fit, and how many there are.
     """
+    records = list(records)
     good, bad = [], []
     for number, record in enumerate(records):
         try:
             good.append(msgspec.convert(record, to))
-        except msgspec.ValidationError as reason:
+        except (msgspec.ValidationError, RecursionError) as reason:
             bad.append((number, reason))
     if bad:
         first, why = bad[0]
         raise UserError(
-            f"{path}: record {first} of {len(records)}, {json.dumps(records[first])[:SHOWN]}: "
-            f"{why} ({len(bad)} such)"
+            f"{path}: {what} {first} of {len(records)}, {shortened(records[first])}: "
+            f"{shortened(str(why))} ({len(bad)} such)"
         )
     return good
 
@@ -93,11 +94,52 @@ def refuse_repeated(path: Path, ids: Iterable[object], what: str) -> None:
     again = [one for one in ids if one in seen or seen.add(one)]  # type: ignore[func-returns-value]
     if again:
         raise UserError(
-            f"{path}: {what} {again[0]} stands there more than once ({len(again)} records too many)"
+            f"{path}: {what} {shortened(again[0])} appears more than once "
+            f"({len(again)} duplicate(s))"
         )
 
 
 def kind(value: object) -> str:
     """Return what a JSON value is, in words."""
     words = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN or Infinity"
     return "null" if value is None else words.get(type(value), "a number")
+
+
+def _described(value: Any, key: str | None) -> str:
+    """Return what a file holds in place of a list, by its keys where it is an object."""
+    if not isinstance(value, dict):
+        return kind(value)
+    keys = shortened(", ".join(map(str, value))) or "none"
+    if key is None:
+        return f"an object with the keys {keys}"
+    if key in value:
+        return f"{kind(value[key])} under {key!r}"
+    return f"an object without {key!r}; its keys are {keys}"
+
+
+def _not_json(content: bytes, place: int, reason: str) -> str:
+    """Return what a file that is not JSON seems to be."""
+    text = content.strip()
+    if not text:
+        return "an empty file"
+    lines = [line for line in content[: 1 << 20].splitlines() if line.strip()]
+    if reason == "Extra data" and len(lines) > 1 and _is_json(lines[0]) and _is_json(lines[1]):
+        return "JSON lines, one value a line: put the lines into one list, [a, b, ...]"
+    if text[:1] not in b'[{"' and len(lines) > 1:
+        for mark, name in ((b"\t", "tabs"), (b",", "commas")):
+            if mark in lines[0] and mark in lines[1]:
+                return f"a table with {name} ({shortened(lines[0].decode('utf-8', 'replace'))})"
+    near = content[max(0, place - NEAR) : place].decode("utf-8", "replace")
+    where = f"not JSON at byte {place} of {len(content)} ({reason}, after {shortened(near)!r})"
+    is_cut = place >= len(content.rstrip()) or reason.startswith("Unterminated string")
+    return f"{where}: the file is cut short" if is_cut else where
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -8,7 +8,8 @@ import hotcoco
 import msgspec
 import numpy as np
 
-from evalsuite.data.official_json import read_bytes, refuse_repeated
+from evalsuite.data.official_json import refuse_repeated
+from evalsuite.data.reading import read_bytes
 from evalsuite.records.errors import UserError
 
 ABSENT = msgspec.Raw(b"null")

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from evalsuite.data.official_json import converted, parsed_list, read_bytes, refuse_repeated
+from evalsuite.data.official_json import converted, parsed_list, refuse_repeated
+from evalsuite.data.reading import read_bytes
 from evalsuite.records.errors import UserError
 
 from .card import COCO

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from evalsuite.data.official_json import read_bytes, refuse_repeated
+from evalsuite.data.official_json import refuse_repeated
+from evalsuite.data.reading import read_bytes
 from evalsuite.records.errors import UserError
 
 from .card import REPOSITORY

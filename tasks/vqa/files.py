@@ -7,12 +7,8 @@ from typing import Any
 
 import msgspec
 
-from evalsuite.data.official_json import (
-    converted,
-    parsed_list,
-    read_bytes,
-    refuse_repeated,
-)
+from evalsuite.data.official_json import converted, parsed_list, refuse_repeated
+from evalsuite.data.reading import read_bytes
 from evalsuite.metrics.vqa import NUM_HUMANS, Annotation
 from evalsuite.records.errors import UserError
 

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from evalsuite.data.official_json import read_bytes
+from evalsuite.data.reading import read_bytes
 from evalsuite.metrics.vqa import VqaReferences, index_annotations
 
 from .files import DOWNLOAD, read_annotations
