@@ -131,7 +131,7 @@ def test_minival_and_trainval_share_no_image_and_leave_none_out(data: Path) -> N
     trainval = [one.images[0] for one in BENCHMARK.samples(data, "trainval")]
     assert not set(minival) & set(trainval)
     assert sorted(minival + trainval) == sorted(parts["train"] + parts["val"])
-    assert BENCHMARK.references(data, "minival").question_ids.tolist() == [90, 91]
+    assert BENCHMARK.references(data, "minival").question_ids == [90, 91]
 
 
 def test_references_of_some_questions_only(data: Path) -> None:

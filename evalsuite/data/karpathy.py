@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from evalsuite.benchmark import OfficialFile, Split
-from evalsuite.data.official_json import converted, parsed_list, refuse_repeated
-from evalsuite.data.reading import read_bytes
+from evalsuite.benchmark import OfficialFile, SampleId, Split
+from evalsuite.data.official_json import converted, fast, parsed_list, refuse_repeated
+from evalsuite.data.reading import read_bytes, shortened
 from evalsuite.records.errors import UserError
 
 DOWNLOAD = "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"
+FORMAT = "Karpathy's splits, an object with a list 'images'"
 COCO_PATH = "karpathy/dataset_coco.json"
 COCO_SOURCE = "https://cocodataset.org/#download"
 # Karpathy's names; BEiT-3 fine-tunes on both of train (unilm beit3/datasets.py @768a3c8).
@@ -29,9 +30,9 @@ class CaptionedImage(NamedTuple):
     `domain` stands in nocaps only.
     """
 
-    id: int
+    id: SampleId
     path: str
-    texts: Sequence[tuple[int, str]]
+    texts: Sequence[tuple[SampleId, str]]
     domain: str = ""
 
 
@@ -39,7 +40,7 @@ class Sentence(msgspec.Struct, gc=False):
     """A caption of Karpathy's file, as its writer typed it."""
 
     raw: str
-    sentid: int
+    sentid: SampleId
 
 
 class KarpathyImage(msgspec.Struct, gc=False):
@@ -49,9 +50,9 @@ class KarpathyImage(msgspec.Struct, gc=False):
     split: str
     sentences: list[Sentence]
     filepath: str = ""
-    cocoid: int = -1
+    cocoid: SampleId | None = None
 
-    def texts(self) -> list[tuple[int, str]]:
+    def texts(self) -> list[tuple[SampleId, str]]:
         """Return the captions with their ids."""
         return [(sentence.sentid, sentence.raw) for sentence in self.sentences]
 
@@ -69,10 +70,11 @@ def read_karpathy(path: Path) -> list[KarpathyImage]:
         UserError: the file is missing or not of that format.
     """
     content = read_bytes(path, "Karpathy's splits", DOWNLOAD)
-    try:
-        return msgspec.json.decode(content, type=KarpathyFile).images
-    except msgspec.MsgspecError:
-        return converted(path, parsed_list(path, content, "images", path.name), KarpathyImage)
+    file = fast(content, KarpathyFile)
+    if file is not None:
+        return file.images
+    records = parsed_list(path, content, "images", FORMAT)
+    return converted(path, records, KarpathyImage, "image", ["cocoid", "sentid"])
 
 
 def coco_images(data: Path, split: str) -> list[CaptionedImage]:
@@ -84,17 +86,19 @@ def coco_images(data: Path, split: str) -> list[CaptionedImage]:
     """
     path = data / COCO_PATH
     images = [image for image in read_karpathy(path) if image.split in COCO_PARTS[split]]
-    bad = [image.filename for image in images if image.cocoid < 0 or not image.sentences]
+    bad = [one.filename for one in images if one.cocoid is None or not one.sentences]
     if bad:
         raise UserError(
-            f"{path}: {bad[0]} has no cocoid or no sentence ({len(bad)} such); "
+            f"{path}: {shortened(bad[0])} has no cocoid or no sentence ({len(bad)} such); "
             "is it COCO's file, not Flickr's?"
         )
-    refuse_repeated(path, (image.cocoid for image in images), "image")
-    return [
-        CaptionedImage(image.cocoid, f"coco/{image.filepath}/{image.filename}", image.texts())
-        for image in images
+    found = [
+        CaptionedImage(one.cocoid, f"coco/{one.filepath}/{one.filename}", one.texts())
+        for one in images
+        if one.cocoid is not None
     ]
+    refuse_repeated(path, (image.id for image in found), "image")
+    return found
 
 
 def coco_split(name: str, num_samples: int) -> Split:

@@ -53,14 +53,19 @@ def refuse_unknown(
     if not strange:
         return
     first = strange[0]
-    hint = ""
-    if isinstance(first, str) and _number(first) in known:
-        hint = f": there it is the number {first}, here the text {first!r}; write both alike"
-    elif not isinstance(first, str) and str(first) in known:
-        hint = f": there it is the text {str(first)!r}, here the number {first}; write both alike"
     raise UserError(
-        f"{source}: {what} {shortened(first)} is not in {where}{hint} ({len(strange)} such)"
+        f"{source}: {what} {shortened(first)} is not in {where}{other_spelling(first, known)} "
+        f"({len(strange)} such)"
     )
+
+
+def other_spelling(name: Any, known: Collection[Any]) -> str:
+    """Return a hint where an id is known as a text instead of a number or the reverse, else ""."""
+    if isinstance(name, str) and _number(name) in known:
+        return f": there it is the number {name}, here the text {name!r}; write both alike"
+    if not isinstance(name, str) and str(name) in known:
+        return f": there it is the text {str(name)!r}, here the number {name}; write both alike"
+    return ""
 
 
 def _number(text: str) -> int | None:

@@ -2,12 +2,13 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from evalsuite.data.names import as_id
 from evalsuite.data.reading import NEAR, shortened
 from evalsuite.records.errors import UserError
 
@@ -61,9 +62,16 @@ def parsed_list(path: Path, content: bytes, key: str | None, expected: str) -> l
 
 
 def converted(
-    path: Path, records: Iterable[Any], to: type[Record], what: str = "record"
+    path: Path,
+    records: Iterable[Any],
+    to: type[Record],
+    what: str = "record",
+    ids: Collection[str] = (),
 ) -> list[Record]:
     """Return the records as a msgspec type.
+
+    Args:
+        ids: the keys, at any depth, that hold ids: a whole float there is an integer.
 
     Raises:
         UserError: names the first record that does not fit, and how many there are.
@@ -72,8 +80,8 @@ def converted(
     good, bad = [], []
     for number, record in enumerate(records):
         try:
-            good.append(msgspec.convert(record, to))
-        except (msgspec.ValidationError, RecursionError) as reason:
+            good.append(msgspec.convert(with_ids(record, ids) if ids else record, to))
+        except (ValueError, RecursionError) as reason:  # msgspec's own are ValueErrors
             bad.append((number, reason))
     if bad:
         first, why = bad[0]
@@ -82,6 +90,25 @@ def converted(
             f"{shortened(str(why))} ({len(bad)} such)"
         )
     return good
+
+
+def with_ids(value: Any, keys: Collection[str]) -> Any:
+    """Return a value with the ids under some keys made one by `as_id`.
+
+    Raises:
+        ValueError: names the key whose value is no id.
+    """
+    if isinstance(value, list):
+        return [with_ids(one, keys) for one in value]
+    if not isinstance(value, dict):
+        return value
+    made = {}
+    for key, one in value.items():
+        try:
+            made[key] = as_id(one) if key in keys else with_ids(one, keys)
+        except ValueError as reason:
+            raise ValueError(f"{reason} - at `{key}`") from None
+    return made
 
 
 def refuse_repeated(path: Path, ids: Iterable[object], what: str) -> None:

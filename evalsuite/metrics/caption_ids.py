@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evalsuite.benchmark import SampleId
+from evalsuite.data.names import other_spelling
+from evalsuite.data.reading import shortened
 from evalsuite.records.errors import UserError
 
 # At these the official tokenizer begins a new line, and takes all later captions for the wrong
@@ -28,15 +30,18 @@ def refuse_other_ids(predictions: Mapping[SampleId, Any], known: Collection[Samp
     missing = [name for name in known if name not in predictions]
     if missing:
         raise UserError(
-            f"no caption for image {missing[0]} ({len(missing)} of {len(known)} missing); "
-            "the official scorers need one for every image of the split"
+            f"no caption for image {shortened(missing[0])}"
+            f"{other_spelling(missing[0], predictions)} ({len(missing)} of {len(known)} missing); "
+            "every image of the split needs one: to score a part, leave the others out of the "
+            "captions file too"
         )
     if len(predictions) > len(known):
         inside = set(known)
         extra = [name for name in predictions if name not in inside]
         raise UserError(
-            f"a caption for image {extra[0]}, which is not among the {len(known)} images of the "
-            f"split ({len(extra)} such); is this the split that was predicted?"
+            f"a caption for image {shortened(extra[0])}, which is not among the "
+            f"{len(known)} images of the split ({len(extra)} such); "
+            "is this the split that was predicted?"
         )
 
 
@@ -49,13 +54,13 @@ def refuse_bad_captions(predictions: Mapping[SampleId, Any]) -> None:
     bad = [(name, _fault(caption)) for name, caption in predictions.items() if _fault(caption)]
     if bad:
         name, fault = bad[0]
-        raise UserError(f"the caption of image {name} {fault} ({len(bad)} such)")
+        raise UserError(f"the caption of image {shortened(name)} {fault} ({len(bad)} such)")
 
 
 def _fault(caption: Any) -> str:
     """Return what is wrong with a caption, or an empty text."""
     if not isinstance(caption, str):
-        return f"is {caption!r}; expected text"
+        return f"is {shortened(caption)}; expected text"
     if caption.isascii() and caption.isprintable():
         return ""
     if found := LINE_SEPARATOR.search(caption):

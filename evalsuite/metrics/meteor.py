@@ -11,7 +11,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.metrics.java import jar, java_command
+from evalsuite.metrics.java import jar, java_command, java_reason
 from evalsuite.metrics.meteor_words import meteor_words, prefixes_in
 from evalsuite.metrics.paraphrases import write_filtered_table
 from evalsuite.records.errors import UserError
@@ -57,8 +57,11 @@ def meteor(references: Sequence[Sequence[str]], hypotheses: Sequence[str]) -> Me
             answers = _converse(command, lines, complaints)
             if len(answers.scores) != len(hypotheses) + 1:
                 complaints.seek(0)
-                last = complaints.read().strip().splitlines()[-1:] or ["no message"]
-                raise UserError(f"METEOR's jar stopped under {java}: {last[0]}")
+                reason = java_reason(complaints.read())
+                raise UserError(
+                    f"METEOR's jar stopped under {java}: {reason}; if {program} is damaged, "
+                    "reinstall pycocoevalcap"
+                )
     scores = np.array(answers.scores, np.float64)
     statistics = np.array([line.split() for line in answers.statistics], np.float64)
     test, reference, *_ = statistics.T

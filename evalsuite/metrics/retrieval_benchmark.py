@@ -72,8 +72,8 @@ class RetrievalBenchmark:
         Raises:
             UserError: as `samples`, or nothing is kept.
         """
-        image_ids: list[int] = []
-        text_ids: list[int] = []
+        image_ids: list[SampleId] = []
+        text_ids: list[SampleId] = []
         image_of_text: list[int] = []
         for image in self._images(data, split):
             kept = [id for id, _ in image.texts if only is None or id in only]

@@ -14,16 +14,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.benchmark import SampleId
+from evalsuite.data.names import as_id, other_spelling
+from evalsuite.data.official_json import kind, parsed, refuse_repeated
+from evalsuite.data.reading import read_bytes, shortened
 from evalsuite.metrics.retrieval import TOP, Ranks, ranks_of_features
 from evalsuite.records.errors import UserError
 
 ARRAYS = ("image_ids", "text_ids", "image_features", "text_features")
+FORMAT = 'ranked ids, {"image_to_text": {image id: [text ids]}, "text_to_image": ...}'
 DIRECTIONS = ("image_to_text", "text_to_image")
-Ranked = Mapping[int, Sequence[int]]
+Ranked = Mapping[SampleId, Sequence[SampleId]]
 
 
 class Pool(NamedTuple):
@@ -34,18 +38,18 @@ class Pool(NamedTuple):
     """
 
     source: str
-    image_ids: list[int]
-    text_ids: list[int]
+    image_ids: list[SampleId]
+    text_ids: list[SampleId]
     image_of_text: NDArray[np.int64]
 
 
-class Features(Mapping[int, NDArray[np.float32]]):
+class Features(Mapping[SampleId, NDArray[np.float32]]):
     """A feature archive; as a mapping, the feature of each text by its id."""
 
     def __init__(
         self,
         source: str,
-        ids: tuple[Sequence[int], Sequence[int]],
+        ids: tuple[Sequence[SampleId], Sequence[SampleId]],
         features: tuple[NDArray[Any], NDArray[Any]],
     ) -> None:
         self.source = source
@@ -64,10 +68,10 @@ class Features(Mapping[int, NDArray[np.float32]]):
             bad = np.flatnonzero(~np.isfinite(rows).all(1))
             if bad.size:
                 raise UserError(
-                    f"{source}: the feature of {what} {names[bad[0]]} is not finite; "
+                    f"{source}: the feature of {what} {shortened(names[bad[0]])} is not finite; "
                     f"{bad.size} such feature(s)"
                 )
-            _refuse_repeated(source, names, f"{what} id")
+            refuse_repeated(Path(source), names, f"{what} id")
         if self.images_ID.shape[1] != self.texts_TD.shape[1]:
             raise UserError(
                 f"{source}: image features have {self.images_ID.shape[1]} numbers, text features "
@@ -77,13 +81,13 @@ class Features(Mapping[int, NDArray[np.float32]]):
     def __len__(self) -> int:
         return len(self.text_ids)
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[SampleId]:
         return iter(self.text_ids)
 
     def __contains__(self, text_id: object) -> bool:
         return text_id in self._places
 
-    def __getitem__(self, text_id: int) -> NDArray[np.float32]:
+    def __getitem__(self, text_id: SampleId) -> NDArray[np.float32]:
         row: NDArray[np.float32] = self.texts_TD[self._places[text_id]]
         return row
 
@@ -107,20 +111,48 @@ def read_retrieval(path: Path) -> Mapping[Any, Any]:
     """
     if path.suffix == ".npz":
         return _read_archive(path)
-    try:
-        content = json.loads(path.read_bytes())
-        ranked = msgspec.convert(content, dict[str, dict[str, list[int]]])
-    except OSError as error:
-        raise UserError(f"{path}: retrieval results cannot be read: {error.strerror}") from None
-    except (ValueError, msgspec.ValidationError) as error:
-        raise UserError(f"{path}: not ranked ids as JSON, and no .npz: {error}") from None
-    if set(ranked) != set(DIRECTIONS):
-        found = ", ".join(ranked) or "nothing"
+    content = parsed(path, read_bytes(path, FORMAT), FORMAT)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds {kind(content)}; expected {FORMAT}")
+    if set(content) != set(DIRECTIONS):
+        found = shortened(", ".join(content)) or "nothing"
         raise UserError(f"{path}: holds {found}; expected {' and '.join(DIRECTIONS)}")
-    strange = [id for lists in ranked.values() for id in lists if not id.lstrip("-").isdigit()]
-    if strange:
-        raise UserError(f"{path}: id {strange[0]!r} is no whole number; {len(strange)} such id(s)")
-    return {way: {int(id): found for id, found in ranked[way].items()} for way in DIRECTIONS}
+    return {way: _ranked(f"{path}: {way}", content[way]) for way in DIRECTIONS}
+
+
+def _ranked(where: str, lists: Any) -> dict[SampleId, list[SampleId]]:
+    """Return ranked ids by query as a file has them.
+
+    JSON's keys are texts: one that spells a whole number is that number, unless the queries are
+    texts themselves; `_as_queries` settles it.
+    """
+    if not isinstance(lists, dict):
+        raise UserError(f"{where}: {kind(lists)}; expected an object, a list of ids for each query")
+    ranked = {}
+    for query, ids in lists.items():
+        if not isinstance(ids, list):
+            raise UserError(f"{where}: {shortened(query)} has {kind(ids)}; expected a list of ids")
+        try:
+            ranked[query] = [as_id(one) for one in ids]
+        except ValueError as reason:
+            raise UserError(f"{where}: the list of {shortened(query)}: {reason}") from None
+    return ranked
+
+
+def _as_queries(lists: Ranked, queries: Sequence[SampleId]) -> Ranked:
+    """Return the lists by the ids of the queries; JSON can only write a number as a text key."""
+    spelled: dict[SampleId, SampleId] = {}
+    for query in queries:
+        if isinstance(query, int):
+            spelled |= {str(query): query, f"{query}.0": query}
+    known = set(queries)
+    found: dict[SampleId, Sequence[SampleId]] = {}
+    for name, ids in lists.items():
+        query = name if name in known else spelled.get(name, name)
+        if query in found:
+            raise UserError(f"query {shortened(query)} has two lists")
+        found[query] = ids
+    return found
 
 
 def write_retrieval(predictions: Mapping[Any, Any], path: Path, pool: Pool | None = None) -> None:
@@ -194,6 +226,8 @@ def ranks_of_lists(image_to_text: Ranked, text_to_image: Ranked, pool: Pool) -> 
     Raises:
         UserError: as `ranks_of_predictions`.
     """
+    image_to_text = _as_queries(image_to_text, pool.image_ids)
+    text_to_image = _as_queries(text_to_image, pool.text_ids)
     owner = {
         text: pool.image_ids[place]
         for text, place in zip(pool.text_ids, pool.image_of_text.tolist(), strict=True)
@@ -234,22 +268,38 @@ def _read_archive(path: Path) -> Features:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path}: not a whole .npz archive (truncated?): {error}") from None
-    for name, array in zip(ARRAYS, (images, texts, image_features, text_features), strict=True):
-        kinds = "iu" if name.endswith("ids") else "f"
-        if array.dtype.kind not in kinds:
-            expected = "whole" if kinds == "iu" else "floating-point"
+    ids = (_archive_ids(path, "image_ids", images), _archive_ids(path, "text_ids", texts))
+    for name, array in (("image_features", image_features), ("text_features", text_features)):
+        if array.dtype.kind != "f":
             raise UserError(
-                f"{path}: {name} are of type {array.dtype}; expected {expected} numbers"
+                f"{path}: {name} are of type {array.dtype}; expected floating-point numbers"
             )
-    return Features(str(path), (images.tolist(), texts.tolist()), (image_features, text_features))
+    return Features(str(path), ids, (image_features, text_features))
+
+
+def _archive_ids(path: Path, name: str, array: NDArray[Any]) -> list[SampleId]:
+    """Return the ids of an archive: whole numbers of any type, or texts."""
+    if array.dtype.kind not in "iufU" or array.ndim != 1:
+        raise UserError(
+            f"{path}: {name} are of type {array.dtype} and shape {array.shape}; "
+            "expected a row of whole numbers or texts"
+        )
+    try:
+        return [as_id(one) for one in array.tolist()]
+    except ValueError as reason:
+        raise UserError(f"{path}: {name}: {reason}") from None
 
 
 def _check_lists(
-    way: str, lists: Ranked, queries: Sequence[int], candidates: Sequence[int], source: str
+    way: str,
+    lists: Ranked,
+    queries: Sequence[SampleId],
+    candidates: Sequence[SampleId],
+    source: str,
 ) -> None:
     _places(way, list(lists), queries, f"queries of {source}")
     known, least = frozenset(candidates), min(TOP, len(candidates))
-    checks: tuple[tuple[str, Callable[[Sequence[int]], bool]], ...] = (
+    checks: tuple[tuple[str, Callable[[Sequence[SampleId]], bool]], ...] = (
         (f"is shorter than {least}", lambda found: len(found) < least),
         ("names an id twice", lambda found: len(set(found)) < len(found)),
         (f"names an id that is not in {source}", lambda found: not known.issuperset(found)),
@@ -257,29 +307,29 @@ def _check_lists(
     for what, is_bad in checks:
         bad = [query for query, found in lists.items() if is_bad(found)]
         if bad:
-            raise UserError(f"{way}: the list of {bad[0]} {what}; {len(bad)} such list(s)")
+            raise UserError(
+                f"{way}: the list of {shortened(bad[0])} {what}; {len(bad)} such list(s)"
+            )
 
 
-def _places(source: str, found: Sequence[int], expected: Sequence[int], what: str) -> list[int]:
+def _places(
+    source: str, found: Sequence[SampleId], expected: Sequence[SampleId], what: str
+) -> list[int]:
     """Return where each expected id stands among those found; both hold the same ids."""
     place_of = {id: place for place, id in enumerate(found)}
     missing = [id for id in expected if id not in place_of]
     if missing:
         raise UserError(
-            f"{source}: {missing[0]} of the {what} is missing; {len(missing)} such id(s)"
+            f"{source}: {shortened(missing[0])} of the {what} is missing"
+            f"{other_spelling(missing[0], place_of)}; {len(missing)} such id(s)"
         )
     if len(found) != len(expected):
         known = set(expected)
         extra = [id for id in found if id not in known]
-        raise UserError(f"{source}: {extra[0]} is none of the {what}; {len(extra)} such id(s)")
+        raise UserError(
+            f"{source}: {shortened(extra[0])} is none of the {what}; {len(extra)} such id(s)"
+        )
     return [place_of[id] for id in expected]
-
-
-def _refuse_repeated(source: str, ids: Sequence[int], what: str) -> None:
-    unique, counts = np.unique(np.asarray(ids), return_counts=True)
-    if (counts > 1).any():
-        first, number = unique[counts > 1][0], int((counts > 1).sum())
-        raise UserError(f"{source}: {what} {first} comes more than once; {number} such id(s)")
 
 
 def _first(is_right: Iterable[bool]) -> int:

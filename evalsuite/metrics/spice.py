@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.metrics.java import jar, java_command
+from evalsuite.metrics.java import jar, java_command, java_reason
 from evalsuite.records.errors import UserError
 
 FOLDER_VARIABLE = "EVALSUITE_SPICE_JARS"
@@ -65,8 +65,11 @@ def spice(references: Sequence[Sequence[str]], hypotheses: Sequence[str]) -> Spi
             check=False,
         )
         if done.returncode:
-            last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-            raise UserError(f"SPICE's jar stopped under {java}: {last[0]}")
+            jars = " and ".join(str(path) for path in stanford)
+            raise UserError(
+                f"SPICE's jar stopped under {java}: {java_reason(done.stderr or done.stdout)}; "
+                f"if a jar is damaged ({jars}), fetch it again"
+            )
         results = json.loads((folder / "out.json").read_text())
     by_place = {result["image_id"]: result["scores"]["All"]["f"] for result in results}
     values = [by_place[place] for place in range(len(hypotheses))]

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.benchmark import SampleId
+from evalsuite.data.names import other_spelling
+from evalsuite.data.reading import shortened
 from evalsuite.metrics.bootstrap import mean_interval
 from evalsuite.metrics.vqa_normalise import normalised, trimmed
 from evalsuite.records.errors import UserError
@@ -31,8 +34,8 @@ class Annotation(NamedTuple):
     as in every official file.
     """
 
-    question_id: int
-    image_id: int
+    question_id: SampleId
+    image_id: SampleId
     question_type: str
     answer_type: str
     answers: Sequence[str]
@@ -56,8 +59,8 @@ class VqaReferences:
     `NO_ANSWER` in the rows of `odd`.
     """
 
-    question_ids: NDArray[np.int64]
-    image_ids: NDArray[np.int64]
+    question_ids: Sequence[SampleId]
+    image_ids: Sequence[SampleId]
     answers: NDArray[np.int32]
     unanimous: NDArray[np.bool_]
     strings: Sequence[str]
@@ -73,8 +76,8 @@ class VqaReferences:
         place = {int(row): number for number, row in enumerate(rows)}
         return replace(
             self,
-            question_ids=self.question_ids[rows],
-            image_ids=self.image_ids[rows],
+            question_ids=[self.question_ids[row] for row in place],
+            image_ids=[self.image_ids[row] for row in place],
             answers=self.answers[rows],
             unanimous=self.unanimous[rows],
             question_type=self.question_type[rows],
@@ -98,7 +101,8 @@ def index_annotations(annotations: Iterable[Annotation]) -> VqaReferences:
         UserError: a question has no answer.
     """
     raw, question_types, answer_types = _Numbering(), _Numbering(), _Numbering()
-    question_ids, image_ids = array("q"), array("q")
+    question_ids: list[SampleId] = []
+    image_ids: list[SampleId] = []
     question_type, answer_type, answers = array("i"), array("i"), array("i")
     odd: dict[int, OddQuestion] = {}
     for row, record in enumerate(annotations):
@@ -115,8 +119,8 @@ def index_annotations(annotations: Iterable[Annotation]) -> VqaReferences:
         np.array(answers, np.int32).reshape(-1, NUM_HUMANS), list(raw)
     )
     return VqaReferences(
-        question_ids=np.array(question_ids, np.int64),
-        image_ids=np.array(image_ids, np.int64),
+        question_ids=question_ids,
+        image_ids=image_ids,
         answers=compared,
         unanimous=unanimous,
         strings=strings,
@@ -129,7 +133,7 @@ def index_annotations(annotations: Iterable[Annotation]) -> VqaReferences:
 
 
 def question_accuracies(
-    predictions: Mapping[int, str], references: VqaReferences
+    predictions: Mapping[Any, str], references: VqaReferences
 ) -> NDArray[np.float64]:
     """Return the accuracy of every question in the references' order, from 0 to 1.
 
@@ -159,7 +163,7 @@ def question_accuracies(
 
 
 def vqa_scores(
-    predictions: Mapping[int, str], references: VqaReferences, *, interval: bool = True
+    predictions: Mapping[Any, str], references: VqaReferences, *, interval: bool = True
 ) -> list[Score]:
     """Return the accuracy overall, per answer type and per question type, in percent.
 
@@ -200,7 +204,7 @@ def mean_accuracy(name: str, accuracies: NDArray[np.float64], *, interval: bool)
 
 
 def paired_vqa_accuracy(
-    first: Mapping[int, str], second: Mapping[int, str], references: VqaReferences
+    first: Mapping[Any, str], second: Mapping[Any, str], references: VqaReferences
 ) -> Score:
     """Return the accuracy of `first` minus that of `second`, resampling questions for both at once.
 
@@ -267,27 +271,29 @@ def _compared(
     return compared, unanimous, list(strings)
 
 
-def _in_order(predictions: Mapping[int, str], references: VqaReferences) -> list[str]:
+def _in_order(predictions: Mapping[Any, str], references: VqaReferences) -> list[str]:
     """Return the predictions in the references' order, every one of them text."""
-    ids = references.question_ids.tolist()
+    ids = references.question_ids
     said: list[Any] = [predictions.get(question_id) for question_id in ids]
     missing = [number for number, answer in zip(ids, said, strict=True) if answer is None]
     if missing:
         raise UserError(
-            f"no prediction for question {missing[0]} ({len(missing)} of {len(ids)} missing); "
+            f"no prediction for question {shortened(missing[0])}"
+            f"{other_spelling(missing[0], predictions)} ({len(missing)} of {len(ids)} missing); "
             "every question of the split needs one"
         )
     if len(predictions) != len(ids):
         known = set(ids)
         extra = [number for number in predictions if number not in known]
         raise UserError(
-            f"prediction for question {extra[0]}, which is not among the {len(ids)} questions "
-            f"of the split ({len(extra)} such); is this the split that was predicted?"
+            f"prediction for question {shortened(extra[0])}, which is not among the "
+            f"{len(ids)} questions of the split ({len(extra)} such); "
+            "is this the split that was predicted?"
         )
     bad = [number for number, answer in zip(ids, said, strict=True) if not isinstance(answer, str)]
     if bad:
         raise UserError(
-            f"prediction for question {bad[0]} is not text but {predictions[bad[0]]!r} "
+            f"prediction for question {bad[0]} is not text but {shortened(predictions[bad[0]])} "
             f"({len(bad)} such)"
         )
     return said

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
+from evalsuite.data.names import image_stem
+from evalsuite.data.official_json import refuse_repeated
+from evalsuite.data.reading import shortened
 from evalsuite.metrics.bootstrap import mean_interval
 from evalsuite.metrics.nlvr2 import (
     Nlvr2References,
@@ -195,7 +198,7 @@ def _labels(predictions: Predictions) -> dict[str, str]:
     ]
     if bad:
         raise UserError(
-            f"the prediction for {bad[0]} is {predictions[bad[0]]!r} ({len(bad)} such); "
+            f"the prediction for {bad[0]} is {shortened(predictions[bad[0]])} ({len(bad)} such); "
             "expected True or False as text"
         )
     return cast("dict[str, str]", predictions)
@@ -204,11 +207,15 @@ def _labels(predictions: Predictions) -> dict[str, str]:
 def _matched(predictions: Predictions, references: Nlvr2References) -> dict[str, str]:
     """Return the predictions, all of them for examples of the split."""
     known = set(references.identifiers)
+    # A name as an image has it is taken too: with a folder or a suffix.
+    read = {name: name if name in known else image_stem(str(name)) for name in predictions}
+    refuse_repeated(Path("predictions"), read.values(), "example")
+    predictions = {read[name]: label for name, label in predictions.items()}
     extra = [name for name in predictions if name not in known]
     if extra:
         raise UserError(
-            f"prediction for {extra[0]}, which is not among the {len(known)} examples of the split "
-            f"({len(extra)} such); is this the split that was predicted?"
+            f"prediction for {shortened(extra[0])}, which is not among the {len(known)} "
+            f"examples of the split ({len(extra)} such); is this the split that was predicted?"
         )
     return _labels(predictions)
 

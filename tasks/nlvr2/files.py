@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from evalsuite.data.official_json import refuse_repeated
-from evalsuite.data.reading import read_bytes
+from evalsuite.data.reading import read_bytes, read_rows, shortened
 from evalsuite.records.errors import UserError
 
 from .card import REPOSITORY
 
+HEADERS = ("identifier", "id")  # of the first column, where a table has a line of names
 LABELS = ("true", "false")
 RESULTS_FORMAT = "NLVR2 predictions, a line `identifier,True` or `identifier,False` each"
 
@@ -50,25 +51,19 @@ def read_results(path: Path) -> dict[str, str]:
     Raises:
         UserError: the file is missing, a line is not of the format, or an id comes twice.
     """
-    content = read_bytes(path, RESULTS_FORMAT)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not text at byte {error.start} of {len(content)}") from None
-    lines = text.splitlines()
-    fields = [line.strip().split(",") for line in lines]
-    bad = [
-        number
-        for number, parts in enumerate(fields)
-        if len(parts) != 2 or parts[1].lower() not in LABELS
-    ]
+    rows = read_rows(path, RESULTS_FORMAT)
+    if rows and rows[0].cells[0].strip().lower() in HEADERS:
+        rows = rows[1:]
+    fields = [(row, [cell.strip() for cell in row.cells]) for row in rows]
+    bad = [row for row, cells in fields if len(cells) != 2 or cells[1].lower() not in LABELS]
     if bad:
         raise UserError(
-            f"{path}: line {bad[0] + 1} of {len(lines)} is {lines[bad[0]]!r} ({len(bad)} such); "
-            "expected `identifier,True` or `identifier,False`"
+            f"{path}: line {bad[0].line} is {shortened(','.join(bad[0].cells))!r} "
+            f"({len(bad)} of {len(rows)} such); expected `identifier,True` or `identifier,False`"
         )
-    refuse_repeated(path, (identifier for identifier, _ in fields), "example")
-    return dict(fields)
+    labels = [(cells[0], cells[1]) for _, cells in fields]
+    refuse_repeated(path, (identifier for identifier, _ in labels), "example")
+    return dict(labels)
 
 
 def _checked_lines(path: Path, content: bytes) -> list[Example]:
@@ -80,7 +75,7 @@ def _checked_lines(path: Path, content: bytes) -> list[Example]:
             value: Any = json.loads(line)
             examples.append(msgspec.convert(value, Example))
         except (ValueError, msgspec.ValidationError) as reason:
-            bad.append((number, str(reason)))
+            bad.append((number, shortened(str(reason))))
     if bad:
         first, why = bad[0]
         raise UserError(

@@ -7,12 +7,13 @@ any other file. `trainval` is train and the rest of val.
 
 import hashlib
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.metrics.vqa import (
@@ -87,10 +88,10 @@ class Vqa:
             raise UserError(f"VQAv2 {split} is for training; score train, val or minival")
         references = load_references(data / annotations_path(parts[0].subset))
         if parts[0].half != "all":
-            chosen = _chosen(parts[0].half, references.image_ids.tolist())
-            references = references.take(np.isin(references.image_ids, list(chosen)))
+            chosen = _chosen(parts[0].half, references.image_ids)
+            references = references.take(_inside(references.image_ids, chosen))
         if only is not None:
-            references = references.take(np.isin(references.question_ids, list(only)))
+            references = references.take(_inside(references.question_ids, set(only)))
         return references
 
     def read_predictions(self, path: Path) -> Predictions:
@@ -118,16 +119,16 @@ class Vqa:
             UserError: an id or an answer is of the wrong type, or the ids are not the split's.
         """
         for number, answer in predictions.items():
-            if not isinstance(number, int) or not isinstance(answer, str):
+            if not isinstance(number, int | str) or not isinstance(answer, str):
                 raise UserError(
                     f"VQA prediction {number!r}: {answer!r}; expected a question id and text"
                 )
         if data is not None and split is not None:
-            self.check_submission(cast("dict[int, str]", predictions), data, split)
+            self.check_submission(cast("dict[SampleId, str]", predictions), data, split)
         results = [{"question_id": number, "answer": said} for number, said in predictions.items()]
         write_text(path, msgspec.json.encode(results).decode())
 
-    def check_submission(self, predictions: dict[int, str], data: Path, split: str) -> None:
+    def check_submission(self, predictions: dict[SampleId, str], data: Path, split: str) -> None:
         """Do nothing where the predictions answer exactly the questions of a split.
 
         Raises:
@@ -151,11 +152,11 @@ class Vqa:
         Raises:
             UserError: the ids of predictions and references differ.
         """
-        return vqa_scores(cast("dict[int, str]", predictions), references, interval=interval)
+        return vqa_scores(cast("dict[SampleId, str]", predictions), references, interval=interval)
 
     def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
         """Return the accuracy of `first` minus that of `second`, with its 95% interval."""
-        both = cast("tuple[dict[int, str], dict[int, str]]", (first, second))
+        both = cast("tuple[dict[SampleId, str], dict[SampleId, str]]", (first, second))
         return paired_vqa_accuracy(*both, references)
 
     def showing(
@@ -188,8 +189,8 @@ class Vqa:
             if only is not None and sample.id not in only:
                 continue
             question_type = sample.target["question_type"]
-            per_type[cast(int, sample.id)] = prior.per_type(question_type)
-            question_only[cast(int, sample.id)] = prior.question_only(sample.text, question_type)
+            per_type[sample.id] = prior.per_type(question_type)
+            question_only[sample.id] = prior.question_only(sample.text, question_type)
         named = (("prior_per_type", per_type), ("question_only", question_only))
         return [
             mean_accuracy(name, question_accuracies(said, references), interval=True)
@@ -203,14 +204,19 @@ class Vqa:
         return official.official_scores(predictions, data, PARTS[split][0].subset)
 
 
-def minival_images(image_ids: Iterable[int]) -> set[int]:
+def minival_images(image_ids: Iterable[SampleId]) -> set[SampleId]:
     """Return the images of `minival` among those of a val file (see the top of this file)."""
     images = set(image_ids)
     count = max(1, round(NUM_MINIVAL_IMAGES * len(images) / NUM_IMAGES["val2014"]))
     return set(sorted(images, key=lambda one: hashlib.sha256(str(one).encode()).digest())[:count])
 
 
-def _chosen(half: str, image_ids: Iterable[int]) -> set[int]:
+def _inside(ids: Sequence[SampleId], wanted: Set[SampleId]) -> NDArray[np.bool_]:
+    """Return which ids (N) are wanted."""
+    return np.fromiter((one in wanted for one in ids), np.bool_, len(ids))
+
+
+def _chosen(half: str, image_ids: Iterable[SampleId]) -> set[SampleId]:
     """Return the images of one half of a file."""
     images = set(image_ids)
     if half == "all":
@@ -226,7 +232,7 @@ def _known(split: str) -> str:
     return split
 
 
-def _targets(data: Path, subset: str) -> dict[int, dict[str, Any]]:
+def _targets(data: Path, subset: str) -> dict[SampleId, dict[str, Any]]:
     """Return the target of every question of a subset."""
     path = data / annotations_path(subset)
     majority = read_majority_answers(path)

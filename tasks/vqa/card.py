@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from evalsuite.benchmark import Card, OfficialFile, Split
+from evalsuite.benchmark import Card, OfficialFile, SampleId, Split
 
 from .files import DOWNLOAD
 
@@ -50,10 +50,10 @@ def annotations_path(subset: str) -> Path:
     return Path("vqav2") / f"v2_mscoco_{subset}_annotations.json"
 
 
-def image_path(subset: str, image_id: int) -> str:
+def image_path(subset: str, image_id: SampleId) -> str:
     """Return an image relative to the data folder."""
     folder = "test2015" if subset.startswith("test") else subset
-    return f"coco/{folder}/COCO_{folder}_{image_id:012d}.jpg"
+    return f"coco/{folder}/COCO_{folder}_{str(image_id).zfill(12)}.jpg"
 
 
 def _split(name: str) -> Split:

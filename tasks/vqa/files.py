@@ -7,12 +7,20 @@ from typing import Any
 
 import msgspec
 
-from evalsuite.data.official_json import converted, parsed_list, refuse_repeated
-from evalsuite.data.reading import read_bytes
+from evalsuite.benchmark import SampleId
+from evalsuite.data.official_json import (
+    converted,
+    fast,
+    parsed_list,
+    refuse_repeated,
+    with_ids,
+)
+from evalsuite.data.reading import read_bytes, shortened
 from evalsuite.metrics.vqa import NUM_HUMANS, Annotation
 from evalsuite.records.errors import UserError
 
 OFFICIAL_IDS = list(range(1, NUM_HUMANS + 1))
+IDS = ("question_id", "image_id")
 DOWNLOAD = "https://visualqa.org/download.html"
 QUESTIONS_FORMAT = "the official VQA questions, an object with a list 'questions'"
 ANNOTATIONS_FORMAT = "the official VQA annotations, an object with a list 'annotations'"
@@ -23,8 +31,8 @@ RESULTS_FORMAT = 'VQA results, a list of {"question_id": number, "answer": text}
 class Question(msgspec.Struct, gc=False):
     """One record of a questions file."""
 
-    question_id: int
-    image_id: int
+    question_id: SampleId
+    image_id: SampleId
     question: str
 
 
@@ -38,15 +46,15 @@ class _Answer(msgspec.Struct, gc=False):
 
 
 class _Record(msgspec.Struct, gc=False):
-    question_id: int
-    image_id: int
+    question_id: SampleId
+    image_id: SampleId
     question_type: str
     answer_type: str
     answers: list[_Answer]
 
 
 class _Majority(msgspec.Struct, gc=False):
-    question_id: int
+    question_id: SampleId
     multiple_choice_answer: str
 
 
@@ -59,15 +67,15 @@ class _Majorities(msgspec.Struct):
 
 
 class _Result(msgspec.Struct, gc=False):
-    question_id: int
+    question_id: SampleId
     answer: str
 
 
 class _Heading(msgspec.Struct):
     """What comes before the answers in an annotation that is checked by hand."""
 
-    question_id: int
-    image_id: int
+    question_id: SampleId
+    image_id: SampleId
     question_type: str
     answer_type: str
     answers: list[dict[str, Any]]
@@ -80,10 +88,12 @@ def read_questions(path: Path) -> list[Question]:
         UserError: the file is missing, not JSON, not of the official format, or repeats an id.
     """
     content = read_bytes(path, "the VQA questions", DOWNLOAD)
-    try:
-        found = msgspec.json.decode(content, type=_Questions).questions
-    except msgspec.MsgspecError:
-        found = converted(path, parsed_list(path, content, "questions", QUESTIONS_FORMAT), Question)
+    file = fast(content, _Questions)
+    if file is not None:
+        found = file.questions
+    else:
+        records = parsed_list(path, content, "questions", QUESTIONS_FORMAT)
+        found = converted(path, records, Question, "question", IDS)
     refuse_repeated(path, (question.question_id for question in found), "question")
     return found
 
@@ -100,7 +110,7 @@ def read_annotations(path: Path, content: bytes | None = None) -> Iterator[Annot
     if content is None:
         content = read_bytes(path, "the VQA annotations", DOWNLOAD)
     decoder = msgspec.json.Decoder(_Record)
-    seen: set[int] = set()
+    seen: set[SampleId] = set()
     for number, raw in enumerate(_raw_annotations(path, content)):
         try:
             record = decoder.decode(raw)
@@ -119,38 +129,40 @@ def read_annotations(path: Path, content: bytes | None = None) -> Iterator[Annot
                     [one.answer for one in record.answers],
                 )
         if annotation.question_id in seen:
-            raise UserError(f"{path}: question {annotation.question_id} is annotated twice")
+            twice = shortened(annotation.question_id)
+            raise UserError(f"{path}: question {twice} is annotated twice")
         seen.add(annotation.question_id)
         yield annotation
 
 
-def read_majority_answers(path: Path) -> dict[int, str]:
+def read_majority_answers(path: Path) -> dict[SampleId, str]:
     """Return the `multiple_choice_answer` of every question of an annotation file, in its order.
 
     Raises:
         UserError: the file is missing, not JSON, not of the official format, or repeats an id.
     """
     content = read_bytes(path, "the VQA annotations", DOWNLOAD)
-    try:
-        found = msgspec.json.decode(content, type=_Majorities).annotations
-    except msgspec.MsgspecError:
+    file = fast(content, _Majorities)
+    if file is not None:
+        found = file.annotations
+    else:
         records = parsed_list(path, content, "annotations", ANNOTATIONS_FORMAT)
-        found = converted(path, records, _Majority)
+        found = converted(path, records, _Majority, "annotation", IDS)
     refuse_repeated(path, (record.question_id for record in found), "question")
     return {record.question_id: record.multiple_choice_answer for record in found}
 
 
-def read_results(path: Path) -> dict[int, str]:
+def read_results(path: Path) -> dict[SampleId, str]:
     """Return the answer by question id of a VQA results file.
 
     Raises:
         UserError: the file is missing, not JSON, not of the format, or repeats an id.
     """
     content = read_bytes(path, RESULTS_FORMAT)
-    try:
-        results = msgspec.json.decode(content, type=list[_Result])
-    except msgspec.MsgspecError:
-        results = converted(path, parsed_list(path, content, None, RESULTS_FORMAT), _Result)
+    results = fast(content, list[_Result])
+    if results is None:
+        records = parsed_list(path, content, None, RESULTS_FORMAT)
+        results = converted(path, records, _Result, ids=IDS)
     answers = {result.question_id: result.answer for result in results}
     if len(answers) != len(results):
         refuse_repeated(path, (result.question_id for result in results), "question")
@@ -159,12 +171,12 @@ def read_results(path: Path) -> dict[int, str]:
 
 def _raw_annotations(path: Path, content: bytes) -> Iterable[msgspec.Raw | bytes]:
     """Return every annotation as JSON."""
-    try:
-        return msgspec.json.decode(content, type=_RawAnnotations).annotations
-    except msgspec.MsgspecError:
-        # The standard library reads what msgspec refuses: NaN, lone surrogates.
-        records = parsed_list(path, content, "annotations", ANNOTATIONS_FORMAT)
-        return [json.dumps(record).encode() for record in records]
+    file = fast(content, _RawAnnotations)
+    if file is not None:
+        return file.annotations
+    # The standard library reads what msgspec refuses: NaN, lone surrogates.
+    records = parsed_list(path, content, "annotations", ANNOTATIONS_FORMAT)
+    return [json.dumps(record).encode() for record in records]
 
 
 def _unusual_annotation(path: Path, number: int, raw: msgspec.Raw | bytes) -> Annotation:
@@ -175,13 +187,16 @@ def _unusual_annotation(path: Path, number: int, raw: msgspec.Raw | bytes) -> An
     """
     value = json.loads(bytes(raw))
     try:
-        record = msgspec.convert(value, _Heading)
-    except msgspec.ValidationError as reason:
-        raise UserError(f"{path}: annotation {number}: {reason}") from None
+        record = msgspec.convert(with_ids(value, IDS), _Heading)
+    except (ValueError, RecursionError) as reason:
+        raise UserError(
+            f"{path}: annotation {number}, {shortened(value)}: {shortened(str(reason))}"
+        ) from None
     bad = [one for one in record.answers if not isinstance(one.get("answer"), str)]
     if bad or not record.answers:
-        found = f"a human answer without text: {json.dumps(bad[0])}" if bad else "no human answers"
-        raise UserError(f"{path}: annotation {number} (question {record.question_id}): {found}")
+        found = f"a human answer without text: {shortened(bad[0])}" if bad else "no human answers"
+        name = shortened(record.question_id)
+        raise UserError(f"{path}: annotation {number} (question {name}): {found}")
     others = [{**one, "answer": None} for one in record.answers]
     return Annotation(
         record.question_id,

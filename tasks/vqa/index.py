@@ -15,10 +15,10 @@ from evalsuite.metrics.vqa import VqaReferences, index_annotations
 from .files import DOWNLOAD, read_annotations
 
 FOLDER = "EVALSUITE_CACHE"
-VERSION = 1  # of the saved form and of the normalisation that it holds
+VERSION = 2  # of the saved form and of the normalisation that it holds
 SMALLEST_KEPT = 4 << 20  # bytes of an annotation file; smaller ones are read in no time
-ARRAYS = ("question_ids", "image_ids", "answers", "unanimous", "question_type", "answer_type")
-TEXTS = ("strings", "question_types", "answer_types")
+ARRAYS = ("answers", "unanimous", "question_type", "answer_type")
+TEXTS = ("question_ids", "image_ids", "strings", "question_types", "answer_types")
 
 
 def load_references(annotations: Path) -> VqaReferences:

@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import cast
 
-from evalsuite.benchmark import Mark, Predictions, Sample, Shown
+from evalsuite.benchmark import Mark, Predictions, Sample, SampleId, Shown
 from evalsuite.metrics.vqa import VqaReferences, question_accuracies
 
 
@@ -12,15 +11,15 @@ def showing(
     predictions: Predictions, references: VqaReferences | None
 ) -> Callable[[Sample], Shown]:
     """Return what shows a question; without references the answer stands alone."""
-    accuracies: Mapping[int, float] = {}
+    accuracies: Mapping[SampleId, float] = {}
     if references is not None:
-        values = question_accuracies(cast("dict[int, str]", predictions), references)
-        ids = references.question_ids.tolist()
+        values = question_accuracies(predictions, references)
+        ids = references.question_ids
         accuracies = dict(zip(ids, values.tolist(), strict=True))
 
     def show(sample: Sample) -> Shown:
         lines = {"question": sample.text, "predicted": str(predictions[sample.id])}
-        accuracy = accuracies.get(cast(int, sample.id))
+        accuracy = accuracies.get(sample.id)
         if accuracy is None:
             return Shown(lines)
         said = Counter(sample.target["answers"]).most_common()
