@@ -151,9 +151,8 @@ def test_a_paired_difference_has_an_interval() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dev-1-0-0,True\n\n", r"line 2 of 2 is '' \(1 such\)"),
-        ("dev-1-0-0,True\ndev-1-1-0\n", r"line 2 of 2 is 'dev-1-1-0'"),
-        ("dev-1-0-0, True\ndev-1-1-0,1\n", r"line 1 of 2 is 'dev-1-0-0, True' \(2 such\)"),
+        ("dev-1-0-0,True\ndev-1-1-0\n", r"line 2 is 'dev-1-1-0'"),
+        ("dev-1-0-0, True\ndev-1-1-0,1\n", r"line 1 is 'dev-1-0-0, True' \(2 of 2 such\)"),
         ("dev-1-0-0,True\ndev-1-0-0,True\n", "dev-1-0-0 appears more than once"),
     ],
 )

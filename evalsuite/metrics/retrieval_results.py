@@ -55,7 +55,8 @@ class Features(Mapping[SampleId, NDArray[np.float32]]):
         self.source = source
         self.image_ids, self.text_ids = ids
         self._places = {id: place for place, id in enumerate(self.text_ids)}
-        self.images_ID, self.texts_TD = (np.asarray(one, dtype=np.float32) for one in features)
+        with np.errstate(over="ignore"):  # too large for fp32: refused below as not finite
+            self.images_ID, self.texts_TD = (np.asarray(one, dtype=np.float32) for one in features)
         for what, names, rows in (
             ("image", self.image_ids, self.images_ID),
             ("text", self.text_ids, self.texts_TD),

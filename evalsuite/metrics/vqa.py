@@ -140,7 +140,7 @@ def question_accuracies(
     Raises:
         UserError: the ids differ, or a prediction is not text.
     """
-    said = _in_order(predictions, references)
+    said = answers_in_order(predictions, references)
     numbers = {text: number for number, text in enumerate(references.strings)}
     plain: dict[str, int] = {}
     full: dict[str, int] = {}
@@ -177,17 +177,21 @@ def vqa_scores(
 
 
 def mean_scores(
-    accuracies: NDArray[np.float64], references: VqaReferences, *, interval: bool = True
+    accuracies: NDArray[np.float64],
+    references: VqaReferences,
+    *,
+    interval: bool = True,
+    rule: str = "vqa_accuracy",
 ) -> list[Score]:
-    """Return the means of every question's accuracy (0 to 1), as `vqa_scores` does."""
-    scores = [mean_accuracy("vqa_accuracy", accuracies, interval=interval)]
+    """Return the means of every question's accuracy (0 to 1) by a rule, as `vqa_scores` does."""
+    scores = [mean_accuracy(rule, accuracies, interval=interval)]
     groups = (
         ("", references.answer_types, references.answer_type),
         ("question_type/", references.question_types, references.question_type),
     )
     for prefix, names, members in groups:
         for number in sorted(set(members.tolist()), key=names.__getitem__):
-            name = f"vqa_accuracy/{prefix}{names[number]}"
+            name = f"{rule}/{prefix}{names[number]}"
             scores.append(mean_accuracy(name, accuracies[members == number], interval=interval))
     return scores
 
@@ -211,10 +215,19 @@ def paired_vqa_accuracy(
     Raises:
         UserError: the ids differ, or a prediction is not text.
     """
-    gain = question_accuracies(first, references) - question_accuracies(second, references)
+    return paired_mean(
+        "vqa_accuracy",
+        question_accuracies(first, references),
+        question_accuracies(second, references),
+    )
+
+
+def paired_mean(rule: str, first: NDArray[np.float64], second: NDArray[np.float64]) -> Score:
+    """Return the mean of `first` minus that of `second`, both 0 to 1 by one rule."""
+    gain = first - second
     low, high = mean_interval(gain.round(RESAMPLED_DECIMALS))
     return Score(
-        name="vqa_accuracy/difference",
+        name=f"{rule}/difference",
         value=100 * float(gain.mean()),
         unit="percentage points",
         n=len(gain),
@@ -271,7 +284,7 @@ def _compared(
     return compared, unanimous, list(strings)
 
 
-def _in_order(predictions: Mapping[Any, str], references: VqaReferences) -> list[str]:
+def answers_in_order(predictions: Mapping[Any, str], references: VqaReferences) -> list[str]:
     """Return the predictions in the references' order, every one of them text."""
     ids = references.question_ids
     said: list[Any] = [predictions.get(question_id) for question_id in ids]

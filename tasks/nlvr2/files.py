@@ -54,14 +54,13 @@ def read_results(path: Path) -> dict[str, str]:
     rows = read_rows(path, RESULTS_FORMAT)
     if rows and rows[0].cells[0].strip().lower() in HEADERS:
         rows = rows[1:]
-    fields = [(row, [cell.strip() for cell in row.cells]) for row in rows]
-    bad = [row for row, cells in fields if len(cells) != 2 or cells[1].lower() not in LABELS]
+    bad = [row for row in rows if len(row.cells) != 2 or row.cells[1].lower() not in LABELS]
     if bad:
         raise UserError(
             f"{path}: line {bad[0].line} is {shortened(','.join(bad[0].cells))!r} "
             f"({len(bad)} of {len(rows)} such); expected `identifier,True` or `identifier,False`"
         )
-    labels = [(cells[0], cells[1]) for _, cells in fields]
+    labels = [(row.cells[0], row.cells[1]) for row in rows]
     refuse_repeated(path, (identifier for identifier, _ in labels), "example")
     return dict(labels)
 

@@ -24,7 +24,7 @@ def captioned_images(data: Path, split: str) -> list[CaptionedImage]:
     """
     path = data / SOURCE
     images = [one for one in read_karpathy(path) if one.split == split]
-    strange = [one.filename for one in images if not Path(one.filename).stem.isdigit()]
+    strange = [one.filename for one in images if not Path(one.filename).stem.isdecimal()]
     if strange:
         raise UserError(
             f"{path}: image {strange[0]!r} is not named by a Flickr number "

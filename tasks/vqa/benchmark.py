@@ -6,6 +6,7 @@ any other file. `trainval` is train and the rest of val.
 """
 
 import hashlib
+import logging
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from pathlib import Path
@@ -16,12 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
+from evalsuite.data.reading import shortened
 from evalsuite.metrics.vqa import (
     VqaReferences,
     mean_accuracy,
-    paired_vqa_accuracy,
-    question_accuracies,
-    vqa_scores,
+    mean_scores,
+    paired_mean,
+)
+from evalsuite.metrics.vqa_exact import (
+    EXACT,
+    fitting_rule,
+    fitting_values,
+    questions_not_of_ten,
 )
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_text
@@ -34,6 +41,7 @@ from .files import read_annotations, read_majority_answers, read_questions, read
 from .index import load_references
 from .shown import showing
 
+LOGGER = logging.getLogger(__name__)
 NUM_MINIVAL_IMAGES = 1000  # unilm beit3/datasets.py @6996194, which shuffles without a seed
 
 
@@ -149,15 +157,31 @@ class Vqa:
     ) -> list[Score]:
         """Return the accuracy overall, per answer type and per question type, in percent.
 
+        Where a question has other than ten human answers it is `exact_match`, not `vqa_accuracy`.
+
         Raises:
             UserError: the ids of predictions and references differ.
         """
-        return vqa_scores(cast("dict[SampleId, str]", predictions), references, interval=interval)
+        values = fitting_values(predictions, references)
+        if others := questions_not_of_ten(references):
+            name, count = next(iter(others.items()))
+            LOGGER.warning(
+                "the official VQA rule needs ten human answers a question; %d of %d questions have "
+                "others (question %s has %d): all are scored by %s, the share of answers that "
+                "equal one of the humans', both officially normalised",
+                len(others),
+                len(values),
+                shortened(name),
+                count,
+                EXACT,
+            )
+        rule = fitting_rule(references)
+        return mean_scores(values, references, interval=interval, rule=rule)
 
     def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
         """Return the accuracy of `first` minus that of `second`, with its 95% interval."""
-        both = cast("tuple[dict[SampleId, str], dict[SampleId, str]]", (first, second))
-        return paired_vqa_accuracy(*both, references)
+        values = [fitting_values(one, references) for one in (first, second)]
+        return paired_mean(fitting_rule(references), values[0], values[1])
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str
@@ -193,7 +217,7 @@ class Vqa:
             question_only[sample.id] = prior.question_only(sample.text, question_type)
         named = (("prior_per_type", per_type), ("question_only", question_only))
         return [
-            mean_accuracy(name, question_accuracies(said, references), interval=True)
+            mean_accuracy(name, fitting_values(said, references), interval=True)
             for name, said in named
         ]
 

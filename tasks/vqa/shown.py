@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from evalsuite.benchmark import Mark, Predictions, Sample, SampleId, Shown
-from evalsuite.metrics.vqa import VqaReferences, question_accuracies
+from evalsuite.metrics.vqa import VqaReferences
+from evalsuite.metrics.vqa_exact import fitting_values
 
 
 def showing(
@@ -13,7 +14,7 @@ def showing(
     """Return what shows a question; without references the answer stands alone."""
     accuracies: Mapping[SampleId, float] = {}
     if references is not None:
-        values = question_accuracies(predictions, references)
+        values = fitting_values(predictions, references)
         ids = references.question_ids
         accuracies = dict(zip(ids, values.tolist(), strict=True))
 
