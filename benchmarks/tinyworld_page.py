@@ -27,6 +27,7 @@ from evalsuite.report.radar import radar
 from evalsuite.report.radar_series import FEWEST_AXES, Axis, Point, Series
 
 KEPT = "<!-- Written by hand from here on; `make tinyworld-table` keeps it. -->"
+MACHINE = ("device", "processor", "instructions", "matrix_library")
 INTRODUCTION = """\
 # What pretraining buys on the tiny world
 
@@ -215,9 +216,12 @@ def _circumstances(table: Table) -> Iterator[str]:
             yield f"- {arm}: `{one.file}`, SHA-256 `{one.weights[:16]}`"
     for task in dict.fromkeys(cell.task for cell in cells):
         yield _budget(task, [cell for cell in cells if cell.task == task])
-    for what, key in (("commits", "commit"), ("machines", "device")):
-        seen = dict.fromkeys(str(cell.environment.get(key)) for cell in cells)
-        yield f"- {what}: {', '.join(seen)}"
+    for what, keys in (("commits", ("commit",)), ("machines", MACHINE)):
+        seen = dict.fromkeys(
+            ", ".join(str(cell.environment[key]) for key in keys if key in cell.environment)
+            for cell in cells
+        )
+        yield f"- {what}: {'; '.join(seen)}"
     worlds = dict.fromkeys(f"seed {one.world['seed']}, size {one.world['size']}" for one in cells)
     yield f"- world: {'; '.join(worlds)}"
     hours = sum(cell.seconds for cell in cells) / 3600

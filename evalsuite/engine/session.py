@@ -16,6 +16,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
+from evalsuite.engine.processor import arithmetic
 from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
@@ -80,12 +81,13 @@ def share_cores(model: nn.Module) -> None:
 
 
 def environment(accelerator: Accelerator) -> dict[str, Any]:
-    """Return what a reader needs to repeat a run: command, versions, commit, device, time."""
+    """Return what a reader needs to repeat a run: command, versions, commit, machine, time."""
     return {
         "command": shlex.join(["evalsuite", *sys.argv[1:]]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "device": _device_name(accelerator.device),
+        **arithmetic(),
         "processes": accelerator.num_processes,
         "precision": accelerator.mixed_precision,
         "python": platform.python_version(),

@@ -12,6 +12,15 @@ from evalsuite.report.page_parts import title_of
 from evalsuite.report.page_samples import Seen
 
 NAMES = ("A", "B")
+CIRCUMSTANCES = (
+    "commit",
+    "device",
+    "processor",
+    "instructions",
+    "matrix_library",
+    "threads",
+    "processes",
+)
 SCORE_COLUMNS = ("score", "A", "B", "A - B")
 
 
@@ -139,7 +148,7 @@ def _facts(report: Report) -> Mapping[str, str]:
         "seed": report.seed,
         "limit": report.limit,
         **{f"recipe {key}": value for key, value in report.recipe.items()},
-        **{key: report.environment.get(key) for key in ("commit", "device", "processes")},
+        **{key: report.environment.get(key) for key in CIRCUMSTANCES},
         "versions": report.environment.get("versions"),
     }
     return {name: "none" if value is None else str(value) for name, value in facts.items()}
