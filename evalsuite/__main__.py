@@ -263,7 +263,11 @@ def score(
     found = scorable(request)
     facts = {"task": found.benchmark.card.name, "split": found.split}
     scores = [paired_difference(found)] if paired else score_predictions(found, not no_interval)
-    theirs = official_scores(found, request) if official else None
+    try:
+        theirs = official_scores(found, request) if official else None
+    except UserError as reason:
+        print_scores(facts, scores, (), as_json=as_json)  # ours are not lost with theirs
+        raise UserError(f"--official: {reason}") from reason
     print_scores(facts, scores, theirs or (), as_json=as_json)
     if official and theirs is None:
         raise UserError(f"--official: {found.benchmark.official_hint}")

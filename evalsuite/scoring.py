@@ -14,6 +14,7 @@ from evalsuite.benchmark import (
     ScoresClasses,
 )
 from evalsuite.catalog import benchmark_named
+from evalsuite.data.reading import shortened
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_json, write_text
 from evalsuite.records.journal import Journaled
@@ -101,13 +102,23 @@ def official_scores(found: Scorable, request: ScoreRequest) -> list[Score] | Non
     """Return what the official engine says of the first set of predictions.
 
     None where it is not here; `official_hint` of the benchmark says what it needs.
+
+    Raises:
+        UserError: the engine does not take the files.
     """
-    if request.predictions:
-        return found.benchmark.official_scores(request.predictions[0], found.data, found.split)
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "predictions.json"
-        found.benchmark.write_predictions(found.sets[0], path)
-        return found.benchmark.official_scores(path, found.data, found.split)
+        if request.predictions:
+            path = request.predictions[0]
+        else:
+            path = Path(folder) / "predictions.json"
+            found.benchmark.write_predictions(found.sets[0], path)
+        try:
+            return found.benchmark.official_scores(path, found.data, found.split)
+        except UserError:
+            raise
+        except Exception as error:  # another house's code: it may raise anything
+            reason = shortened(f"{type(error).__name__}: {error}")
+            raise UserError(f"the official engine does not take the files ({reason})") from error
 
 
 def _runs(request: ScoreRequest) -> Scorable:

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 from evalsuite.__main__ import main
+from evalsuite.catalog import benchmark_named
+from evalsuite.data.index import open_index
+from evalsuite.metrics.java import java_reason
 
 Scored = Callable[..., dict[str, float]]
 Refused = Callable[..., str]
@@ -273,3 +276,43 @@ def test_captions_paired_difference_has_its_own_name(
     with pytest.raises(SystemExit):
         main()
     assert '"name": "cider/difference"' in capsys.readouterr().out
+
+
+TRACE = """Exception in thread "main" java.lang.NoClassDefFoundError: edu/stanford/nlp/X
+\tat edu.anu.spice.SpiceScorer.main(SpiceScorer.java:1)
+Caused by: java.lang.ClassNotFoundException: edu.stanford.nlp.X
+\t... 3 more
+"""
+
+
+def test_javas_reason_is_told_not_the_end_of_its_trace() -> None:
+    reason = java_reason(TRACE)
+    assert "NoClassDefFoundError: edu/stanford/nlp/X (caused by java.lang.ClassNot" in reason
+    assert java_reason("") == "no message"
+
+
+def test_what_the_official_engine_raises_does_not_lose_our_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = vqa(tmp_path, int, bytes)
+    for name in ("PythonHelperTools/vqaTools", "PythonEvaluationTools/vqaEvaluation"):
+        (tmp_path / name).mkdir(parents=True)
+    broken = tmp_path / "PythonHelperTools" / "vqaTools" / "vqa.py"
+    broken.write_text("raise KeyError('unread')", encoding="utf-8")
+    monkeypatch.setenv("EVALSUITE_VQA_ORACLE", str(tmp_path))
+    line = ["evalsuite", "score", "vqa", "--data", str(tmp_path), "--official"]
+    monkeypatch.setattr(sys, "argv", [*line, "--predictions", str(results)])
+    with pytest.raises(SystemExit) as ending:
+        main()
+    printed = capsys.readouterr()
+    assert (ending.value.code, "66.67" in printed.out) == (2, True)
+    assert "--official: the official engine does not take the files (KeyError" in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
+
+
+def test_an_index_holds_ids_of_any_size(tmp_path: Path) -> None:
+    for form in ("above 2**63", "above 2**70", "text", "float"):
+        vqa(tmp_path / form, IDS[form], bytes)
+        index = open_index(benchmark_named("vqa"), tmp_path / form, "val", cache=tmp_path)
+        assert index.ids == [IDS[form](number) for number in range(3)]
+        assert index[2].id == index.ids[2]

@@ -21,7 +21,7 @@ from evalsuite.benchmark import Benchmark, Sample, SampleId
 from evalsuite.data.fingerprint import fingerprint, marks
 from evalsuite.records.errors import UserError
 
-VERSION = 1  # of the columns below
+VERSION = 2  # of the columns below
 BATCH = 1000  # samples per record batch; datasets.config.DEFAULT_MAX_BATCH_SIZE
 
 
@@ -44,13 +44,13 @@ class SampleIndex:
             raise IndexError(f"no sample {position}; there are {len(self)}")
         row: dict[str, Any] = self._rows[position]
         target = msgspec.msgpack.decode(row["target"])
-        return Sample(row["id"], tuple(row["images"]), row["text"], target)
+        return Sample(msgspec.json.decode(row["id"]), tuple(row["images"]), row["text"], target)
 
     @cached_property
     def ids(self) -> list[SampleId]:
         """The ids in the order of the samples."""
-        found: list[SampleId] = self._rows.data.column("id").to_pylist()
-        return found
+        written = self._rows.data.column("id").to_pylist()
+        return [msgspec.json.decode(one) for one in written]
 
 
 def cache_folder() -> Path:
@@ -139,7 +139,7 @@ def _build(benchmark: Benchmark, data: Path, split: str, path: Path) -> None:
         raise UserError(f"{data}: {benchmark.card.name} {split} holds no sample")
     schema = pa.schema(
         {
-            "id": pa.int64() if isinstance(first[0].id, int) else pa.string(),
+            "id": pa.string(),  # as JSON: an integer of any size, or a text
             "images": pa.list_(pa.string()),
             "text": pa.string(),
             # Packed, not columns: a target is read whole, and its numbers keep their types.
@@ -179,9 +179,9 @@ def _note_ids(batch: list[Sample], seen: set[SampleId], where: str) -> None:
 
 
 def _record_batch(batch: list[Sample], schema: pa.Schema) -> pa.RecordBatch:
-    """Return samples as one Arrow batch; an id of another type than the first is our bug."""
+    """Return samples as one Arrow batch."""
     columns = {
-        "id": [sample.id for sample in batch],
+        "id": [msgspec.json.encode(sample.id).decode() for sample in batch],
         "images": [list(sample.images) for sample in batch],
         "text": [sample.text for sample in batch],
         "target": [msgspec.msgpack.encode(sample.target) for sample in batch],

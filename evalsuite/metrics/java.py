@@ -57,13 +57,12 @@ def package_folder(name: str) -> Path | None:
 def java_reason(trace: str) -> str:
     """Return the reason in what a Java program wrote before it stopped.
 
-    A stack trace begins with its exception and ends with "... 3 more"; the last "Caused by" is the
-    root.
+    A stack trace begins with its exception, and ends with "... 3 more"; what it was caused by, if
+    anything, stands between.
     """
     lines = [line.strip() for line in trace.splitlines() if line.strip()]
-    frames = ("at ", "...")
-    told = [line for line in lines if not line.startswith(frames)]
-    roots = [line for line in told if line.startswith("Caused by: ")]
+    told = [line for line in lines if not line.startswith(("at ", "..."))]
     errors = [line for line in told if "Exception" in line or "Error" in line]
-    reason = (roots or errors[:1] or told or ["no message"])[-1]
-    return shortened(reason.removeprefix("Caused by: "))
+    reason = shortened((errors or told[-1:] or ["no message"])[0])
+    roots = [line.removeprefix("Caused by: ") for line in told if line.startswith("Caused by: ")]
+    return f"{reason} (caused by {shortened(roots[-1])})" if roots else reason
