@@ -22,6 +22,7 @@ from evalsuite.printing import (
     print_reproduced,
     print_scores,
 )
+from evalsuite.records.difference import Difference
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import read_json
 from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_series, run_series
@@ -247,7 +248,7 @@ def score(
         bool, typer.Option("--official", help="Run the official engine beside ours.")
     ] = False,
     paired: Annotated[
-        bool, typer.Option("--paired", help="Difference of two prediction sets.")
+        bool, typer.Option("--paired", help="A minus B, of two runs or of two --predictions.")
     ] = False,
     no_interval: options.NoInterval = False,
     as_json: options.AsJson = False,
@@ -262,7 +263,13 @@ def score(
     )
     found = scorable(request)
     facts = {"task": found.benchmark.card.name, "split": found.split}
-    scores = [paired_difference(found)] if paired else score_predictions(found, not no_interval)
+    if paired:
+        if official:
+            raise UserError("--official scores one set of predictions: leave out --paired")
+        difference = Difference(names=request.names, score=paired_difference(found))
+        print_difference(difference, as_json=as_json, facts=facts)
+        return
+    scores = score_predictions(found, not no_interval)
     try:
         theirs = official_scores(found, request) if official else None
     except UserError as reason:
@@ -294,7 +301,9 @@ def report(
         return
     if len(runs) != 2:
         raise UserError(f"--compare takes two run folders; found {len(runs)}")
-    print_difference(compare_runs(runs[0], runs[1], out, data=data), as_json=as_json)
+    difference = compare_runs(runs[0], runs[1], out, data=data)
+    names = (str(runs[0]), str(runs[1]))
+    print_difference(Difference(names=names, score=difference), as_json=as_json)
     _say(str((out or Path("report")) / "comparison.html"))
 
 

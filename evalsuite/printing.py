@@ -11,6 +11,7 @@ from rich.table import Table
 
 from evalsuite.catalog import backbone_names, benchmark_named, benchmark_names, task_names
 from evalsuite.data.doctor import Finding
+from evalsuite.records.difference import Difference
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.markdown import score_table, terminal_overview, terminal_table
@@ -92,13 +93,22 @@ def print_reports(reports: Sequence[Report], *, as_json: bool) -> None:
     Console().print(terminal_overview(reports))
 
 
-def print_difference(score: Score, *, as_json: bool) -> None:
-    """Print a paired difference as a sentence or as JSON."""
+def print_difference(
+    difference: Difference, *, as_json: bool, facts: dict[str, str] | None = None
+) -> None:
+    """Print a paired difference with its direction and what follows, or as JSON.
+
+    With `facts` JSON has the form that scores have, the comparison's own fields under `paired`.
+    """
     if as_json:
-        print(json.dumps(score.to_json(), indent=2))
+        score, compared = difference.score.to_json(), difference.to_json()
+        flat = {**score, **compared}
+        content = {**facts, "scores": [score], "paired": compared} if facts else flat
+        print(json.dumps(content, indent=2))
         return
-    low, high = score.interval or (score.value, score.value)
-    print(f"{score.value:+.2f} ({low:+.2f} to {high:+.2f}), {score.n:,} samples")
+    for letter, name in zip("AB", difference.names, strict=True):
+        print(f"{letter}: {name}")
+    print(f"{difference.score.name.removesuffix('/difference')}, {difference.sentence}")
 
 
 def print_reproduced(rows: Sequence[Any], *, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from evalsuite.benchmark import Benchmark
 from evalsuite.catalog import benchmark_named
+from evalsuite.records.difference import Difference
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import read_json, write_json, write_text
 from evalsuite.records.report import Report
@@ -109,7 +110,8 @@ def compare(
     write_text(target / "comparison.md", comparison_markdown(comparison))
     write_text(target / "comparison.html", comparison_page(comparison, samples))
     content = {"runs": list(names), "difference": difference.to_json()}
-    write_json(target / "comparison.json", content)
+    compared = Difference(names=names, score=difference).to_json()
+    write_json(target / "comparison.json", {**content, "paired": compared})
     return difference
 
 

@@ -42,6 +42,12 @@ class ScoreRequest:
     data: Path | None = None
     split: str | None = None
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """The two sets of a paired difference as they were asked for: A and B."""
+        first, second = self.predictions if self.predictions else (self.target, self.other)
+        return str(first), str(second)
+
 
 class Scorable(NamedTuple):
     """A benchmark's split with one or two sets of predictions, and the references they answer."""

@@ -1,10 +1,14 @@
-"""95% intervals by the percentile bootstrap over a benchmark's natural units."""
+"""95% intervals by the percentile bootstrap over a benchmark's natural units.
+
+Of a share at 0 or 100 percent, where every resample is alike, Wilson's score interval instead.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 NUM_RESAMPLES = 1000  # Efron & Tibshirani 1993, section 13.3: enough for percentile intervals
 LEVELS = (2.5, 97.5)  # percent: the bounds of a 95% interval
+NORMAL_95 = 1.959963984540054  # two-sided 95% point of the normal distribution
 
 
 def mean_interval(values: ArrayLike, *, seed: int = 0) -> tuple[float, float]:
@@ -28,6 +32,28 @@ def mean_interval(values: ArrayLike, *, seed: int = 0) -> tuple[float, float]:
         array[generator.integers(0, array.size, array.size)].mean() for _ in range(NUM_RESAMPLES)
     ]
     return bounds(np.asarray(means))
+
+
+def share_interval(values: ArrayLike, *, whole: float = 1.0) -> tuple[float, float]:
+    """Return the 95% interval of a share from one value per unit, 0 or `whole`, in their unit.
+
+    Raises:
+        ValueError: there is no value.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.size and (array == array[0]).all():
+        return extreme_share(array.size, is_all=bool(array[0]), whole=whole)
+    return mean_interval(array)
+
+
+def extreme_share(size: int, *, is_all: bool, whole: float = 1.0) -> tuple[float, float]:
+    """Return Wilson's 95% score interval of a share that `size` units put at 0 or at `whole`.
+
+    Source: Wilson 1927, Journal of the American Statistical Association 22, 209-212; with no hit
+    or no miss its far bound is z^2 / (n + z^2) away.
+    """
+    reach = whole * NORMAL_95**2 / (size + NORMAL_95**2)
+    return (whole - reach, whole) if is_all else (0.0, reach)
 
 
 def bounds(statistics: NDArray[np.float64]) -> tuple[float, float]:

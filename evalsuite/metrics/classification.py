@@ -7,7 +7,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.metrics.bootstrap import mean_interval
+from evalsuite.metrics.bootstrap import mean_interval, share_interval
 from evalsuite.records.score import Score
 
 TOP = 5
@@ -61,7 +61,7 @@ def classification_scores(
             value=100 * float(right.mean()),
             unit="percent",
             n=right.size,
-            interval=mean_interval(100.0 * right) if interval else None,
+            interval=share_interval(100.0 * right, whole=100.0) if interval else None,
         )
         for name, right in hits.items()
         if right.size

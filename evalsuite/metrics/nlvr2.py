@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.metrics.bootstrap import mean_interval
+from evalsuite.metrics.bootstrap import mean_interval, share_interval
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
@@ -126,7 +126,7 @@ def _mean(name: str, values: NDArray[np.float64], interval: bool) -> Score:
     """Return the share of ones as a score in percent."""
     bounds = None
     if interval:
-        low, high = mean_interval(values)
+        low, high = share_interval(values)
         bounds = (100 * low, 100 * high)
     value = 100 * (float(values.sum()) / len(values))
     return Score(name=name, value=value, unit="percent", n=len(values), interval=bounds)

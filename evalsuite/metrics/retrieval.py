@@ -7,7 +7,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.metrics.bootstrap import NUM_RESAMPLES, bounds
+from evalsuite.metrics.bootstrap import NUM_RESAMPLES, bounds, extreme_share
 from evalsuite.records.score import Score
 
 AT = (1, 5, 10)
@@ -80,7 +80,8 @@ def recall_scores(ranks: Ranks, image_of_text: NDArray[np.int64], *, interval: b
     """Return `tr_at_1` ... `ir_at_10`, their mean `mean_recall`, and `mean_r_at_1`, in percent.
 
     `tr` finds a text for an image (any of its texts counts), `ir` the image of a text. Intervals
-    resample images together with their texts, since the texts of an image are hit or missed alike.
+    resample images together with their texts, since the texts of an image are hit or missed alike;
+    of a recall of 0 or 100 they are Wilson's for as many images.
     """
     hits = _hits_by_image(ranks, image_of_text)
     values = _recalls(hits.sum(0)[None])[0]
@@ -92,7 +93,9 @@ def recall_scores(ranks: Ranks, image_of_text: NDArray[np.int64], *, interval: b
             value=float(values[place]),
             unit="percent",
             n=num_texts if name.startswith("ir") else num_images,
-            interval=None if resampled is None else bounds(resampled[:, place]),
+            interval=None
+            if resampled is None
+            else _interval(values[place], resampled[:, place], num_images),
         )
         for place, name in enumerate(NAMES)
     ]
@@ -185,6 +188,13 @@ def _resampled(hits: NDArray[np.float64]) -> NDArray[np.float64]:
         drawn = generator.integers(0, len(hits), len(hits))
         sums[resample] = np.bincount(drawn, minlength=len(hits)) @ hits
     return _recalls(sums)
+
+
+def _interval(value: float, resampled: NDArray[np.float64], num_images: int) -> tuple[float, float]:
+    """Return the interval of one figure in percent."""
+    if value in (0, 100):
+        return extreme_share(num_images, is_all=value == 100, whole=100.0)
+    return bounds(resampled)
 
 
 class _Owned(NamedTuple):

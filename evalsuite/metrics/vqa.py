@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evalsuite.benchmark import SampleId
 from evalsuite.data.names import other_spelling
 from evalsuite.data.reading import shortened
-from evalsuite.metrics.bootstrap import mean_interval
+from evalsuite.metrics.bootstrap import mean_interval, share_interval
 from evalsuite.metrics.vqa_normalise import normalised, trimmed
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
@@ -183,8 +183,12 @@ def mean_scores(
     interval: bool = True,
     rule: str = "vqa_accuracy",
 ) -> list[Score]:
-    """Return the means of every question's accuracy (0 to 1) by a rule, as `vqa_scores` does."""
-    scores = [mean_accuracy(rule, accuracies, interval=interval)]
+    """Return the means of every question's accuracy (0 to 1) by a rule, as `vqa_scores` does.
+
+    By any rule but the official one a question is right or wrong.
+    """
+    is_share = rule != "vqa_accuracy"
+    scores = [mean_accuracy(rule, accuracies, interval=interval, is_share=is_share)]
     groups = (
         ("", references.answer_types, references.answer_type),
         ("question_type/", references.question_types, references.question_type),
@@ -192,17 +196,21 @@ def mean_scores(
     for prefix, names, members in groups:
         for number in sorted(set(members.tolist()), key=names.__getitem__):
             name = f"{rule}/{prefix}{names[number]}"
-            scores.append(mean_accuracy(name, accuracies[members == number], interval=interval))
+            own = accuracies[members == number]
+            scores.append(mean_accuracy(name, own, interval=interval, is_share=is_share))
     return scores
 
 
-def mean_accuracy(name: str, accuracies: NDArray[np.float64], *, interval: bool) -> Score:
-    """Return the mean of accuracies (0 to 1) as a score in percent."""
+def mean_accuracy(
+    name: str, accuracies: NDArray[np.float64], *, interval: bool, is_share: bool = False
+) -> Score:
+    """Return the mean of accuracies (0 to 1; of a share 0 or 1) as a score in percent."""
     # sum() as in the source: numpy adds in another order, and the last digits would differ.
     value = 100 * float(sum(accuracies.tolist())) / len(accuracies)
     bounds = None
     if interval:
-        low, high = mean_interval(accuracies.round(RESAMPLED_DECIMALS))
+        interval_of = share_interval if is_share else mean_interval
+        low, high = interval_of(accuracies.round(RESAMPLED_DECIMALS))
         bounds = (100 * low, 100 * high)
     return Score(name=name, value=value, unit="percent", n=len(accuracies), interval=bounds)
 

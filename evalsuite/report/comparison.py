@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalsuite.benchmark import Shown
+from evalsuite.records.difference import Difference
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.markup import Html, element, fragment
@@ -36,13 +37,7 @@ class Comparison:
     @property
     def sentence(self) -> str:
         """What the difference says."""
-        score = self.difference
-        low, high = score.interval or (score.value, score.value)
-        said = f"A minus B: {score.value:+.2f}, 95% interval {low:+.2f} to {high:+.2f}"
-        said += f" over {score.n:,} samples, each answered by both. "
-        if low <= 0 <= high:
-            return said + "The interval holds 0: the runs cannot be told apart."
-        return said + f"{'A' if low > 0 else 'B'} is better."
+        return Difference(names=self.names, score=self.difference).sentence
 
     @property
     def scores(self) -> list[tuple[Score, Score]]:

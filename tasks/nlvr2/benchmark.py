@@ -10,7 +10,7 @@ from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.data.names import image_stem
 from evalsuite.data.official_json import refuse_repeated
 from evalsuite.data.reading import shortened
-from evalsuite.metrics.bootstrap import mean_interval
+from evalsuite.metrics.bootstrap import share_interval
 from evalsuite.metrics.nlvr2 import (
     Nlvr2References,
     nlvr2_scores,
@@ -228,7 +228,7 @@ def _usual(counts: Counter[str], majority: str) -> str:
 def _baseline(name: str, said: dict[str, str], references: Nlvr2References) -> Score:
     """Return the accuracy of a baseline under its own name."""
     is_right = right_predictions(said, references)
-    low, high = mean_interval(is_right)
+    low, high = share_interval(is_right)
     return Score(
         name=name,
         value=100 * float(is_right.mean()),
