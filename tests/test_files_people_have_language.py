@@ -264,8 +264,11 @@ def test_nlvr2_predictions_as_people_write_them(
     assert scores["accuracy"] == 75.0
 
 
-def test_captions_paired_difference_has_its_own_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_captions_paired_difference_is_that_of_the_two_scores(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    scored: Scored,
 ) -> None:
     results = captioning(tmp_path, int, bytes)
     perfect = [{"image_id": n, "caption": one} for n, one in enumerate(CAPTIONS)]
@@ -275,7 +278,14 @@ def test_captions_paired_difference_has_its_own_name(
     monkeypatch.setattr(sys, "argv", [*line, str(results)])
     with pytest.raises(SystemExit):
         main()
-    assert '"name": "cider/difference"' in capsys.readouterr().out
+    difference = json.loads(capsys.readouterr().out)["scores"][0]
+    first, second = (
+        scored("captioning", "--data", tmp_path, "--predictions", one)["cider"]
+        for one in (other, results)
+    )
+    assert difference["name"] == "cider/difference"
+    assert difference["value"] == pytest.approx(first - second)
+    assert difference["value"] > 100
 
 
 TRACE = """Exception in thread "main" java.lang.NoClassDefFoundError: edu/stanford/nlp/X

@@ -10,6 +10,7 @@ Journal: {text id: {"text": feature, "image": feature or null}}, features as `pa
 import base64
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,9 +24,13 @@ from evalsuite.data.official_json import kind, parsed, refuse_repeated
 from evalsuite.data.reading import read_bytes, shortened
 from evalsuite.metrics.retrieval import TOP, Ranks, ranks_of_features
 from evalsuite.records.errors import UserError
+from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
 ARRAYS = ("image_ids", "text_ids", "image_features", "text_features")
 FORMAT = 'ranked ids, {"image_to_text": {image id: [text ids]}, "text_to_image": ...}'
+ARCHIVE_FORMAT = f"a feature archive (.npz) of {', '.join(ARRAYS)}"
+# What numpy and zipfile raise of a damaged archive, beside ValueError.
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, MemoryError)
 DIRECTIONS = ("image_to_text", "text_to_image")
 Ranked = Mapping[SampleId, Sequence[SampleId]]
 
@@ -258,17 +263,21 @@ def unpacked(text: str) -> NDArray[np.float32]:
 
 def _read_archive(path: Path) -> Features:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            kind_found = kind_of(file.read(LOOKED_AT))
+        if kind_found != "a zip archive":  # which .npz is
+            raise UserError(f"{path}: {kind_found or 'no .npz archive'}; expected {ARCHIVE_FORMAT}")
+        with np.load(path, allow_pickle=False) as archive:
             missing = [name for name in ARRAYS if name not in archive.files]
             if missing:
                 raise UserError(f"{path}: has no array {missing[0]}; expected {', '.join(ARRAYS)}")
             images, texts, image_features, text_features = (archive[name] for name in ARRAYS)
     except OSError as error:
         raise UserError(f"{path}: a feature archive cannot be read: {error}") from None
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+    except (*DAMAGE, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{path}: not a whole .npz archive (truncated?): {error}") from None
+        raise UserError(f"{path}: not a whole .npz archive: {shortened(str(error))}") from None
     ids = (_archive_ids(path, "image_ids", images), _archive_ids(path, "text_ids", texts))
     for name, array in (("image_features", image_features), ("text_features", text_features)):
         if array.dtype.kind != "f":

@@ -36,7 +36,7 @@ def read_examples(path: Path) -> list[Example]:
     decoder = msgspec.json.Decoder(Example)
     try:
         examples = decoder.decode_lines(content)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         examples = _checked_lines(path, content)
     refuse_repeated(path, (example.identifier for example in examples), "example")
     return examples
@@ -73,7 +73,7 @@ def _checked_lines(path: Path, content: bytes) -> list[Example]:
         try:
             value: Any = json.loads(line)
             examples.append(msgspec.convert(value, Example))
-        except (ValueError, msgspec.ValidationError) as reason:
+        except (ValueError, RecursionError) as reason:
             bad.append((number, shortened(str(reason))))
     if bad:
         first, why = bad[0]

@@ -11,6 +11,7 @@ from evalsuite.benchmark import SampleId
 from evalsuite.data.official_json import (
     converted,
     fast,
+    parsed,
     parsed_list,
     refuse_repeated,
     with_ids,
@@ -185,7 +186,7 @@ def _unusual_annotation(path: Path, number: int, raw: msgspec.Raw | bytes) -> An
     Raises:
         UserError: it cannot be scored; names the record.
     """
-    value = json.loads(bytes(raw))
+    value = parsed(path, bytes(raw), ANNOTATIONS_FORMAT)
     try:
         record = msgspec.convert(with_ids(value, IDS), _Heading)
     except (ValueError, RecursionError) as reason:
