@@ -267,7 +267,7 @@ def _read_archive(path: Path) -> Features:
             kind_found = kind_of(file.read(LOOKED_AT))
         if kind_found != "a zip archive":  # which .npz is
             raise UserError(f"{path}: {kind_found or 'no .npz archive'}; expected {ARCHIVE_FORMAT}")
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [name for name in ARRAYS if name not in archive.files]
             if missing:
                 raise UserError(f"{path}: has no array {missing[0]}; expected {', '.join(ARRAYS)}")

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from zipfile import BadZipFile
 
+import msgspec
 import numpy as np
 
 from evalsuite.data.reading import read_bytes
@@ -54,7 +55,7 @@ def _read(path: Path) -> VqaReferences | None:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             arrays = {name: saved[name] for name in ARRAYS}
-            texts = {name: json.loads(saved[name].tobytes()) for name in TEXTS}
+            texts = {name: msgspec.json.decode(saved[name].tobytes()) for name in TEXTS}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     return VqaReferences(**arrays, **texts, odd={})
