@@ -77,7 +77,7 @@ def draw(table: Table, path: Path) -> bool:
     axes = [
         Axis(
             name=row.name, title=row.title, detail=row.metric, board="",
-            metric=row.score, split="", protocol="", variant="",
+            metric=row.score, split="", regime="", variant="",
         )
         for row in shown
     ]  # fmt: skip

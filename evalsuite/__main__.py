@@ -24,7 +24,6 @@ from evalsuite.printing import (
 )
 from evalsuite.records.difference import Difference
 from evalsuite.records.errors import UserError
-from evalsuite.records.files import read_json
 from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_series, run_series
 from evalsuite.report.table_definition import table_names
 from evalsuite.report.tables import Format
@@ -33,6 +32,7 @@ from evalsuite.scoring import (
     ScoreRequest,
     official_scores,
     paired_difference,
+    read_report,
     scorable,
     score_predictions,
 )
@@ -262,7 +262,7 @@ def score(
         split=split,
     )
     found = scorable(request)
-    facts = {"task": found.benchmark.card.name, "split": found.split}
+    facts = {"task": found.benchmark.card.name, "split": found.split, **found.answering._asdict()}
     if paired:
         if official:
             raise UserError("--official scores one set of predictions: leave out --paired")
@@ -362,7 +362,7 @@ def table(
     if name is None:
         print("\n".join(table_names()))
         return
-    print(paper_table(name, [read_json(run / "report.json") for run in runs or ()], table_format))
+    print(paper_table(name, [read_report(run) for run in runs or ()], table_format))
 
 
 @app.command()
@@ -378,7 +378,7 @@ def radar(
     from evalsuite.report.radar import radar as draw
 
     models = [PREVIOUS_SOTA, "BEiT-3"] if against is None else against
-    reports = [read_json(folder / "report.json") for folder in runs or ()]
+    reports = [read_report(folder) for folder in runs or ()]
     series = [*(published_series(model) for model in models), *run_series(reports)]
     draw(series, path=out, scaling=scaling)
     print(out)

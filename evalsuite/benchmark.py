@@ -17,6 +17,8 @@ from evalsuite.records.score import Score
 SampleId = int | str
 Predictions = Mapping[SampleId, Any]
 Capability = Literal["image", "text", "fused", "causal_text"]
+# How a task is answered; leaderboards/boards.toml says what each means.
+AnswerProtocol = Literal["classify", "neighbours", "embed", "match", "rank", "generate", "prompt"]
 Mark = Literal["right", "partly right", "wrong", ""]
 Paint = Callable[[Image.Image, float], Image.Image]
 
@@ -48,13 +50,21 @@ class OfficialFile:
     records: int | None = None
 
 
+class Ids(NamedTuple):
+    """What the ids of a split look like: a regular expression for all of each, and one of them."""
+
+    pattern: str
+    example: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """One split: its official size (None: not published), its files, and where it is scored.
 
     `server` names the evaluation server of a split whose ground truth is held back. Where that
     asks for a file name, `result_name` is it, with {model} for the model. `archive` names the
-    splits whose result files it takes together, in one zip archive.
+    splits whose result files it takes together, in one zip archive. `ids` tells official data from
+    other data of the same layout.
     """
 
     num_samples: int | None
@@ -62,13 +72,17 @@ class Split:
     server: str | None = None
     result_name: str | None = None
     archive: tuple[str, ...] = ()
+    ids: Ids | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """The facts of a benchmark that a reader needs beside a number.
 
-    `hub_task` is the task's name in a Hugging Face model card.
+    `hub_task` is the task's name in a Hugging Face model card. `protocol` is how the task is
+    answered. `tuned_regime` is what the boards call a model that was fine-tuned on `train_split`.
+    `head_from_pretraining` marks a task whose head contrastive pretraining leaves in its files, so
+    that the head alone does not tell whether a file was fine-tuned.
     """
 
     name: str
@@ -80,6 +94,9 @@ class Card:
     data_licence: str
     train_split: str
     eval_split: str
+    protocol: AnswerProtocol
+    tuned_regime: str = "fine-tuned"
+    head_from_pretraining: bool = False
     hub_task: str = "image-text-to-text"
     splits: Mapping[str, Split] = field(default_factory=dict)
 

@@ -11,6 +11,8 @@ from evalsuite.engine.predict import Predicting, predict
 from evalsuite.records.errors import UserError
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
+from evalsuite.regimes import regime_of
+from evalsuite.report.official_data import official_check
 from evalsuite.scoring import report_of, split_of
 from evalsuite.setting_up import Request, Work, set_up
 from evalsuite.tracking import track_report
@@ -95,8 +97,12 @@ def _run(work: Work, request: Request) -> Run:
         "sha256": work.weights.sha256,
         "fine_tuned_here": work.train_index is not None,
         "keys": None if work.key_report is None else asdict(work.key_report),
+        "num_parameters": sum(weight.numel() for weight in work.model.parameters()),
     }
-    facts = {"weights": weights}
+    card = work.benchmark.card
+    settings = work.recipe.to_json()
+    regime = regime_of(card, weights, settings, is_zero_shot=request.zero_shot)
+    facts = {"regime": regime, "protocol": card.protocol, "weights": weights}
     return open_run(request, work.recipe, work.accelerator, identity=identity, facts=facts)
 
 
@@ -136,6 +142,7 @@ def _note_split(work: Work, run: Run, split: str, index: SampleIndex, limit: int
         "name": "tinyworld" if (work.data / "tinyworld.json").is_file() else work.data.name,
         "fingerprint": index.fingerprint,
         "num_samples": number,
+        **official_check(work.benchmark.card.splits[split], index.ids),
     }
     if split in known and known[split]["fingerprint"] != index.fingerprint:
         raise UserError(

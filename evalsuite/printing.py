@@ -11,6 +11,7 @@ from rich.table import Table
 
 from evalsuite.catalog import backbone_names, benchmark_named, benchmark_names, task_names
 from evalsuite.data.doctor import Finding
+from evalsuite.records.board import in_words
 from evalsuite.records.difference import Difference
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
@@ -55,13 +56,15 @@ def print_report(report: Report, *, as_json: bool) -> None:
     console = Console()
     if report.scores:
         console.print(terminal_table(report))
+    console.print(f"regime: {in_words('regimes', report.regime)}")
+    console.print(f"protocol: {in_words('protocols', report.protocol)}")
     console.print(f"verdict: {report.verdict['status']}: {report.verdict['reason']}")
     if report.failures:
         console.print(f"{len(report.failures)} samples could not be read and are in no score")
 
 
 def print_scores(
-    facts: dict[str, str], ours: Sequence[Score], theirs: Sequence[Score], *, as_json: bool
+    facts: dict[str, str | None], ours: Sequence[Score], theirs: Sequence[Score], *, as_json: bool
 ) -> None:
     """Print scores as a table or as JSON; beside them the official engine's, and the difference."""
     known = {score.name: score.value for score in ours}
@@ -94,7 +97,7 @@ def print_reports(reports: Sequence[Report], *, as_json: bool) -> None:
 
 
 def print_difference(
-    difference: Difference, *, as_json: bool, facts: dict[str, str] | None = None
+    difference: Difference, *, as_json: bool, facts: dict[str, str | None] | None = None
 ) -> None:
     """Print a paired difference with its direction and what follows, or as JSON.
 

@@ -15,7 +15,7 @@ from evalsuite.benchmark import Benchmark
 from evalsuite.catalog import benchmark_named
 from evalsuite.records.difference import Difference
 from evalsuite.records.errors import UserError
-from evalsuite.records.files import read_json, write_json, write_text
+from evalsuite.records.files import write_json, write_text
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
@@ -30,6 +30,7 @@ from evalsuite.scoring import (
     ScoreRequest,
     judged,
     paired_difference,
+    read_report,
     report_of,
     result_name,
     scorable,
@@ -127,7 +128,7 @@ def reported(folder: Path) -> Reported:
     newest = max((one.stat().st_mtime for one in folder.glob("predictions/*/*")), default=0.0)
     if not path.is_file() or path.stat().st_mtime < newest:
         return Reported(run, report_of(run), benchmark)
-    known = Report.from_json(read_json(path))
+    known = Report.from_json(read_report(folder))
     return Reported(run, replace(known, **judged(known)), benchmark)
 
 

@@ -18,7 +18,7 @@ from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import MARKER
 
 ZERO_SHOT = "zero-shot"
-MEASURED = ("", "fine-tuned", "transfer", ZERO_SHOT)  # protocols of columns; "": any
+MEASURED = ("", "fine-tuned", "transfer", ZERO_SHOT)  # regimes of columns; "": any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class _Asked:
     @property
     def is_zero_shot(self) -> bool:
         """Whether the column wants a backbone that never saw the benchmark."""
-        return self.column.protocol == ZERO_SHOT
+        return self.column.regime == ZERO_SHOT
 
 
 class _Key(NamedTuple):
@@ -107,7 +107,7 @@ def _asked(paper: str) -> list[_Asked]:
         for column in table.columns:
             task = vocabulary()["boards"][column.board].get("task")
             is_score = metric_facts(column.metric)["unit"] != "text"
-            if task not in task_names() or not is_score or column.protocol not in MEASURED:
+            if task not in task_names() or not is_score or column.regime not in MEASURED:
                 continue
             one = _Asked(column, task, _own_split(task, column), _papers_own(paper, table, column))
             # A zero-shot column of the same metric is another number of the same task.
@@ -136,7 +136,7 @@ def _papers_own(paper: str, table: Definition, column: Column) -> str:
         and any(row.model in ("", entry.model) and row.role == entry.role for row in own)
         and entry.value is not None
         and (not table.source or entry.source == table.source)
-        and (not column.protocol or entry.protocol == column.protocol)
+        and (not column.regime or entry.regime == column.regime)
     ]
     best = max(found, key=lambda entry: entry.value or 0.0, default=None)
     return "" if best is None else f"{best.printed} ({best.model})"
@@ -154,8 +154,8 @@ def _released(asked: _Asked) -> list[Entry]:
         if entry.weights
         and entry.metric == asked.column.metric
         and entry.split == asked.column.split
-        and (entry.protocol == ZERO_SHOT) == asked.is_zero_shot
-        and entry.protocol in MEASURED
+        and (entry.regime == ZERO_SHOT) == asked.is_zero_shot
+        and entry.regime in MEASURED
     ]
 
 
@@ -181,7 +181,9 @@ def _row(
     except KeyError:
         return _bare(asked, entry, "not measured here: the log of the run says why")
     result = verdict(score, Conditions.of(report.to_json()))
-    difference = score.value - entry.value if entry and entry.value is not None else None
+    difference = None
+    if result.status != "not comparable" and entry and entry.value is not None:
+        difference = score.value - entry.value
     row = _bare(asked, entry, _said(result))
     return replace(row, measured=score, difference=difference)
 

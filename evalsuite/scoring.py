@@ -16,12 +16,13 @@ from evalsuite.benchmark import (
 from evalsuite.catalog import benchmark_named
 from evalsuite.data.reading import shortened
 from evalsuite.records.errors import UserError
-from evalsuite.records.files import write_json, write_text
+from evalsuite.records.files import read_json, write_json, write_text
 from evalsuite.records.journal import Journaled
 from evalsuite.records.near_ties import TOLERANCES, NearTies
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
+from evalsuite.regimes import Answering, answering_of
 from evalsuite.report.from_scratch import with_from_scratch
 from evalsuite.report.markdown import markdown
 from evalsuite.report.page import page
@@ -50,13 +51,17 @@ class ScoreRequest:
 
 
 class Scorable(NamedTuple):
-    """A benchmark's split with one or two sets of predictions, and the references they answer."""
+    """A benchmark's split with one or two sets of predictions, and the references they answer.
+
+    `answering` is how they were made, where that is known and the same for all of them.
+    """
 
     benchmark: Benchmark
     split: str
     data: Path
     sets: Sequence[Predictions]
     references: Any
+    answering: Answering = Answering()
 
 
 def scorable(request: ScoreRequest) -> Scorable:
@@ -142,7 +147,9 @@ def _runs(request: ScoreRequest) -> Scorable:
             raise UserError(f"{run.folder}: holds no predictions of {split}")
     data = request.data or Path(runs[0].facts["splits"][split]["folder"])
     references = benchmark.references(data, split, only=sets[0].keys())
-    return Scorable(benchmark, split, data, sets, references)
+    ways = {answering_of(run) for run in runs}
+    answering = ways.pop() if len(ways) == 1 else Answering()
+    return Scorable(benchmark, split, data, sets, references, answering)
 
 
 def split_of(benchmark: Benchmark, split: str | None) -> str:
@@ -195,6 +202,7 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
         if isinstance(benchmark, ScoresClasses):
             scores += benchmark.class_scores(journaled.predictions, references)
         baselines = benchmark.baselines(data, chosen, only=None if is_whole else asked)
+    answering = answering_of(run)
     tolerance = TOLERANCES[run.facts["sessions"][-1]["precision"]]
     report = Report(
         task=identity["task"],
@@ -207,6 +215,8 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
         data=source,
         limit=identity["limit"],
         scores=scores,
+        regime=answering.regime,
+        protocol=answering.protocol,
         baselines=baselines,
         near_ties=_near_ties(benchmark, journaled, references, tolerance),
         failures={str(name): reason for name, reason in journaled.failures.items()},
@@ -219,6 +229,21 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
     write_text(run.folder / "report.md", markdown(report))
     write_text(run.folder / "report.html", page([shown_run(run, report, benchmark, references)]))
     return report
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """Return the content of a run's report.json; an older one is told its regime and protocol.
+
+    Raises:
+        UserError: the folder holds no report.
+    """
+    path = folder / "report.json"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; `evalsuite report {folder}` writes it")
+    content: dict[str, Any] = read_json(path)
+    if "regime" in content or not (folder / "run.json").is_file():
+        return content
+    return {**content, **answering_of(Run.open(folder))._asdict()}
 
 
 def _near_ties(

@@ -125,6 +125,8 @@ def save_weights(run: Run, state: Mapping[str, Tensor]) -> None:
     run.checkpoints.mkdir(exist_ok=True)
     identity = run.facts["identity"]
     metadata = {"task": identity["task"], "backbone": identity["backbone"], "run": run.folder.name}
+    if run.facts.get("regime"):
+        metadata["regime"] = run.facts["regime"]
     save_checkpoint(run.weights, state, metadata)
 
 

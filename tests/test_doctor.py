@@ -30,6 +30,7 @@ class Toy(Benchmark):
         data_licence="none",
         train_split="train",
         eval_split="val",
+        protocol="classify",
         splits={"val": Split(num_samples=4, files=(QUESTIONS, PHOTOS))},
     )
 

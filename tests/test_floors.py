@@ -19,7 +19,7 @@ FLOORS = (
     {"task"},
     {"engine", "report", "tasks"},
     {"catalog"},
-    {"starting_weights", "training"},
+    {"regimes", "starting_weights", "training"},
     {"scoring", "setting_up", "options", "printing", "tracking"},
     {"evaluating", "reporting"},
     {"everything", "pretraining"},

@@ -38,6 +38,7 @@ class Toy(Benchmark):
         data_licence="none",
         train_split="train",
         eval_split="val",
+        protocol="classify",
         splits={"val": Split(num_samples=3, files=(QUESTIONS, PHOTOS))},
     )
     reads = 0

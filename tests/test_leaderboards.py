@@ -16,6 +16,7 @@ from evalsuite.records.board import (
     board_names,
     board_of,
     metric_facts,
+    protocol_of_variant,
     read_board,
     split_of,
     vocabulary,
@@ -105,7 +106,7 @@ def test_all_published_rows_are_here() -> None:
 
 def test_every_row_is_complete() -> None:
     for entry in ROWS:
-        needed = (entry.model, entry.metric, entry.printed, entry.split, entry.protocol, entry.kind)
+        needed = (entry.model, entry.metric, entry.printed, entry.split, entry.regime, entry.kind)
         assert all(needed), entry
         assert entry.setting, entry
         assert entry.confidence in ("two-sources", "verified"), entry
@@ -140,13 +141,15 @@ def test_every_value_is_a_number_within_its_metrics_limits() -> None:
         assert 0 < entry.value <= facts["limit"], entry
 
 
-def test_every_row_uses_known_splits_metrics_protocols_and_variants() -> None:
+def test_every_row_uses_known_splits_metrics_regimes_protocols_and_variants() -> None:
     words = vocabulary()
     for entry in ROWS:
         board = words["boards"][entry.board]
         assert entry.split in board["splits"], entry
         assert entry.metric in board["metrics"], entry
-        assert entry.protocol in words["protocols"], entry
+        assert entry.regime in words["regimes"], entry
+        assert entry.protocol in ("", *words["protocols"]), entry
+        assert protocol_of_variant(entry.variant) in (None, entry.protocol), entry
         assert set(entry.variant.split()) <= set(words["variants"]), entry
         assert set(entry.extra_labels.split()) <= set(words["extra_labels"]), entry
 
@@ -179,7 +182,7 @@ def test_one_result_printed_twice_states_the_same_extra_labels() -> None:
     known: dict[tuple[str | int | None, ...], str] = {}
     for entry in ROWS:
         key = (entry.board, entry.metric, entry.split, entry.model, entry.printed, entry.variant)
-        assert known.setdefault((*key, entry.protocol), entry.extra_labels) == entry.extra_labels
+        assert known.setdefault((*key, entry.regime), entry.extra_labels) == entry.extra_labels
 
 
 def test_every_board_file_is_listed_and_every_listed_board_has_a_file() -> None:
@@ -268,7 +271,7 @@ def alike(rows: list[Entry]) -> Iterator[tuple[Entry, Entry]]:
     for entry in rows:
         model = same.get(entry.model, entry.model)
         where = (entry.board, entry.metric, entry.split, model)
-        how = (entry.protocol, entry.variant, entry.extra_labels, entry.kind)
+        how = (entry.regime, entry.protocol, entry.variant, entry.extra_labels, entry.kind)
         groups.setdefault((*where, *how), []).append(entry)
     for group in groups.values():
         for first, second in combinations(group, 2):

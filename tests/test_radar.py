@@ -54,6 +54,8 @@ def report(task: str, scores: dict[str, float], **changed: Any) -> dict[str, Any
         for name, value in scores.items()
     ]
     facts = {"task": task, "split": "val", "backbone": "beit3_tiny", "scores": rows, "limit": None}
+    protocol = {"captioning": "generate", "retrieval_coco": "embed"}.get(task, "classify")
+    facts |= {"regime": "fine-tuned", "protocol": protocol}
     return facts | {"data": {"name": "tinyworld"}, "weights": {}} | changed
 
 

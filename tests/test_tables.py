@@ -27,7 +27,10 @@ TEX = shutil.which("tectonic") or shutil.which("pdflatex")
 def report(task: str, split: str, name: str, value: float, **changed: Any) -> dict[str, Any]:
     score = {"name": name, "value": value, "unit": "percent", "n": 100, "interval": None}
     facts: dict[str, Any] = {"task": task, "split": split, "backbone": "beit3_base", "limit": None}
-    facts |= {"weights": {}, "data": {"name": None}, "scores": [score | {"direction": "higher"}]}
+    data = {"name": None, "checked": "all", "unlike": None}
+    facts |= {"weights": {}, "data": data, "scores": [score | {"direction": "higher"}]}
+    protocol = "embed" if task.startswith("retrieval") else "classify"
+    facts |= {"regime": "fine-tuned", "protocol": protocol}
     return facts | changed
 
 
@@ -185,7 +188,7 @@ def test_rows_of_unlike_extra_labels_are_never_ranked_together(
 ) -> None:
     printed = filled(name)
     first, second = cell(printed, one, column), cell(printed, other, column)
-    assert first.alike[:2] == second.alike[:2]  # protocol and variant are the same
+    assert first.alike[:3] == second.alike[:3]  # regime, protocol and variant are the same
     assert first.alike != second.alike
     assert {first.rank, second.rank} != {1, 2}
 
@@ -199,7 +202,7 @@ def test_rows_of_unlike_pretraining_data_are_ranked_together(
 
 
 def test_a_run_is_a_row_with_its_verdict() -> None:
-    weights = {"origin": "beit3_base_patch16_480_vqa.pth"}
+    weights = {"origin": "beit3_base_patch16_480_vqa.pth", "num_parameters": 228_000_000}
     recipe = {"image_size": 480}
     run = report("vqa", "test-dev", "vqa_accuracy", 77.65, weights=weights, recipe=recipe)
     mine = cell(filled("beit3/4", [run]), "beit3_base (this suite)", "VQAv2 test-dev")

@@ -21,7 +21,11 @@ def vqa(**changed: Any) -> Conditions:
         "task": "vqa",
         "split": "test-dev",
         "backbone": "beit3_base",
+        "regime": "fine-tuned",
+        "protocol": "classify",
         "weights": VQA_BASE,
+        "num_parameters": 228_000_000,
+        "checked": "107,394 samples",
         "resolution": 480,
     }
     return Conditions(**(facts | changed))
@@ -78,6 +82,14 @@ def test_fine_tuning_a_released_pretrained_file_is_held_against_its_published_re
         ({"limit": 100}, "first 100 samples"),
         ({"skipped": 2}, "2 samples could not be read"),
         ({"resolution": 224}, "measured at 224 pixels, published at 480"),
+        ({"regime": "zero-shot"}, "other regime: measured zero-shot, published fine-tuned"),
+        ({"regime": None}, "regime of this run is not known"),
+        ({"protocol": "generate"}, "other protocol: measured generate, published classify"),
+        ({"num_parameters": 1_100_000}, "1.1M parameters, beit3_base_patch16_480_vqa.pth has 228M"),
+        ({"num_parameters": None}, "weights of unknown size"),
+        ({"checked": None}, "not known to be the official data: measured before"),
+        ({"unlike": "36 samples where the official split has 107,394"}, "36 samples where"),
+        ({"is_blind": True}, "greyed out"),
         ({"split": "test-std"}, "measured on test-std, published on test-dev"),
         ({"weights": "", "backbone": "beit3_tiny"}, "beit3_tiny without released weights"),
         ({"weights": "mine.safetensors"}, "no value is published for mine.safetensors"),
@@ -101,6 +113,10 @@ def test_official_names_of_a_split_lead_to_the_same_value() -> None:
         task="nlvr2",
         split="test-P",
         backbone="beit3_large",
+        regime="fine-tuned",
+        protocol="classify",
+        num_parameters=681_400_000,
+        checked="6,967 samples",
         weights="beit3_large_patch16_224_nlvr2.pth",
         resolution=224,
     )
@@ -109,7 +125,7 @@ def test_official_names_of_a_split_lead_to_the_same_value() -> None:
 
 def test_the_larger_of_two_files_of_one_model_has_its_own_value() -> None:
     weights = "beit3_large_indomain_patch16_768_vgqaaug_vqa.pth"
-    result = verdict(score(82.97), vqa(weights=weights, resolution=768))
+    result = verdict(score(82.97), vqa(weights=weights, resolution=768, num_parameters=684_000_000))
     assert result.status == "as published"
 
 
@@ -118,9 +134,15 @@ def test_conditions_are_read_from_a_report() -> None:
         "task": "vqa",
         "split": "test-dev",
         "backbone": "beit3_base",
-        "weights": {"origin": f"https://example.org/beit3/{VQA_BASE}?download=1", "sha256": "0"},
+        "regime": "fine-tuned",
+        "protocol": "classify",
+        "weights": {
+            "origin": f"https://example.org/beit3/{VQA_BASE}?download=1",
+            "sha256": "0",
+            "num_parameters": 228_000_000,
+        },
         "recipe": {"image_size": 480},
-        "data": {"name": None, "fingerprint": "0"},
+        "data": {"name": None, "fingerprint": "0", "checked": "107,394 samples"},
         "limit": None,
         "failures": {"17": "truncated"},
     }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from evalsuite.benchmark import OfficialFile, SampleId, Split
+from evalsuite.benchmark import Ids, OfficialFile, SampleId, Split
 from evalsuite.data.official_json import converted, fast, parsed_list, refuse_repeated
 from evalsuite.data.reading import read_bytes, shortened
 from evalsuite.records.errors import UserError
@@ -118,4 +118,5 @@ def coco_split(name: str, num_samples: int) -> Split:
         )
         for folder in COCO_FOLDERS[name]
     ]
-    return Split(num_samples=num_samples, files=(file, *folders))
+    ids = Ids(r"\d+", "391895")  # of images or sentences, numbers both
+    return Split(num_samples=num_samples, files=(file, *folders), ids=ids)

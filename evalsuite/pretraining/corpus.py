@@ -56,6 +56,7 @@ CARD = Card(
     data_licence="CC BY 4.0 (captions); the images have their owners' licences",
     train_split="train",
     eval_split="val",
+    protocol="generate",  # words from their context; no score is made of it
     # Captions, counted in Karpathy's file: 82,783 and 5,000 images.
     splits={
         "train": _split("train", 414_113, "train2014"),

@@ -1,4 +1,4 @@
-"""The leaderboards: published numbers of a benchmark, each with its protocol and its source."""
+"""The leaderboards: published numbers of a benchmark, each with its regime and its source."""
 
 import csv
 import tomllib
@@ -30,6 +30,7 @@ class Entry:
     printed: str
     value: float | None
     split: str
+    regime: str
     protocol: str
     variant: str
     extra_labels: str
@@ -83,7 +84,7 @@ def read_board(name: str) -> tuple[Entry, ...]:
 
 @cache
 def vocabulary() -> Mapping[str, Any]:
-    """Return boards.toml: boards, metrics, protocols, variants, extra labels, double names."""
+    """Return boards.toml: boards, metrics, regimes, protocols, variants, extra labels."""
     return MappingProxyType(tomllib.loads((files(FOLDER) / VOCABULARY).read_text("utf-8")))
 
 
@@ -99,6 +100,19 @@ def split_of(board: str, split: str) -> str:
     """Return the board's own name of a split: `test-P` of NLVR2 is `test1`."""
     aliases: dict[str, str] = vocabulary()["boards"][board].get("split_aliases", {})
     return aliases.get(split, split)
+
+
+def in_words(kind: Literal["regimes", "protocols"], word: str | None) -> str:
+    """Return a regime or protocol with its meaning, "not known" where there is none."""
+    if word is None:
+        return "not known"
+    return f"{word} ({vocabulary()[kind][word]})"
+
+
+def protocol_of_variant(variant: str | None) -> str | None:
+    """Return the one protocol that gives scores of a variant, None where any may."""
+    known: dict[str, str] = vocabulary()["variant_protocols"]
+    return next((known[word] for word in (variant or "").split() if word in known), None)
 
 
 def metric_facts(metric: str) -> Mapping[str, Any]:

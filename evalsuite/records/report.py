@@ -7,7 +7,7 @@ from typing import Any
 from evalsuite.records.near_ties import NearTies
 from evalsuite.records.score import Score
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,9 @@ class Report:
     `scores` is empty where a server holds the ground truth; `submission` then names the file for
     it. `failures` are samples that could not be read, by id; they are in no score. `phases` hold
     seconds, samples per second and peak memory (GiB) of fine-tuning and predicting. `near_ties` is
-    None where they were not counted. `from_scratch` says where the baselines of that name come
+    None where they were not counted. `regime` says how the weights came to the task and `protocol`
+    how the task is answered, in the words of boards.toml; None where that is not known.
+    `from_scratch` says where the baselines of that name come
     from; None where there is none.
     """
 
@@ -31,6 +33,8 @@ class Report:
     data: dict[str, Any]
     limit: int | None
     scores: Sequence[Score]
+    regime: str | None = None
+    protocol: str | None = None
     baselines: Sequence[Score] = ()
     from_scratch: str | None = None
     expected: dict[str, Any] | None = None
@@ -50,7 +54,7 @@ class Report:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "Report":
-        """Return the report that `to_json` wrote."""
+        """Return the report that `to_json` wrote, in this version or an earlier one."""
         known = {key: value for key, value in fields.items() if key != "schema_version"}
         for key in ("scores", "baselines"):
             known[key] = [Score.from_json(score) for score in known[key]]

@@ -40,6 +40,17 @@ class Comparison:
         return Difference(names=self.names, score=self.difference).sentence
 
     @property
+    def unlike(self) -> str:
+        """In which of regime and protocol the runs differ, or may; empty where in neither."""
+        names = ("regime", "protocol")
+        pairs = [(name, getattr(self.first, name), getattr(self.second, name)) for name in names]
+        return " and ".join(
+            f"{name} (A: {one or 'not known'}, B: {other or 'not known'})"
+            for name, one, other in pairs
+            if one is None or one != other
+        )
+
+    @property
     def scores(self) -> list[tuple[Score, Score]]:
         """The scores that both have."""
         theirs = {score.name: score for score in self.second.scores}
@@ -138,6 +149,8 @@ def _facts(report: Report) -> Mapping[str, str]:
     """Return what may differ between two runs, as text."""
     facts: dict[str, Any] = {
         "backbone": report.backbone,
+        "regime": report.regime,
+        "protocol": report.protocol,
         "weights": report.weights["origin"],
         "sha256 of the weights": report.weights.get("sha256"),
         "seed": report.seed,

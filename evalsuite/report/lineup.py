@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Lineup(NamedTuple):
-    """Runs of one backbone, no two of the same benchmark, split and protocol."""
+    """Runs of one backbone, no two of the same benchmark, split, regime and protocol."""
 
     name: str
     reports: Sequence[Mapping[str, Any]]
@@ -27,7 +27,8 @@ def lineups(
     found: dict[tuple[str, object], list[dict[tuple[str, ...], Mapping[str, Any]]]] = {}
     for report in reports:
         places = found.setdefault((str(report["backbone"]), kind(report)), [])
-        what = (report["task"], report["split"], str(report.get("protocol") or ""))
+        how = (str(report.get(name) or "") for name in ("regime", "protocol"))
+        what = (report["task"], report["split"], *how)
         free = next((place for place in places if what not in place), None)
         if free is None and not report["scores"]:
             continue

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from evalsuite.records.board import in_words
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.from_scratch import parted
@@ -40,10 +41,11 @@ def markdown(report: Report) -> str:
 
 def overview(reports: Sequence[Report]) -> str:
     """Return the headlines of several reports as one table."""
-    rows = ["| benchmark | split | backbone | score | value | 95% interval | verdict |"]
-    rows.append("|---|---|---|---|---:|---:|---|")
+    names = ("benchmark", "split", "backbone", "regime", "protocol")
+    rows = [f"| {' | '.join(names)} | score | value | 95% interval | verdict |"]
+    rows.append("|---|---|---|---|---|---|---:|---:|---|")
     for report in reports:
-        cells = [report.title, report.split, report.backbone]
+        cells = [report.title, report.split, report.backbone, *_answering(report)]
         if report.scores:
             score = report.scores[0]
             cells += [score.name, f"{score.value:.2f}", _interval(score)]
@@ -55,14 +57,15 @@ def overview(reports: Sequence[Report]) -> str:
 
 def terminal_overview(reports: Sequence[Report]) -> Table:
     """Return the headlines of several reports as a table for a terminal."""
-    table = Table("benchmark", "split", "score", "value", "95% interval", "verdict")
+    columns = ("regime", "protocol", "score", "value", "95% interval", "verdict")
+    table = Table("benchmark", "split", *columns)
     for report in reports:
         status = report.verdict.get("status", "")
         row = ["held back", "", ""]
         if report.scores:
             score = report.scores[0]
             row = [score.name, f"{score.value:.2f}", _interval(score)]
-        table.add_row(report.title, report.split, *row, status)
+        table.add_row(report.title, report.split, *_answering(report), *row, status)
     return table
 
 
@@ -103,13 +106,20 @@ def _interval(score: Score) -> str:
     return f"{score.interval[0]:.2f} to {score.interval[1]:.2f}"
 
 
+def _answering(report: Report) -> tuple[str, str]:
+    return report.regime or "not known", report.protocol or "not known"
+
+
 def _verdict_line(report: Report) -> str:
     expected = report.expected
     published = ""
     if expected is not None:
         published = f" Published: {expected['value']} ({expected['model']}, {expected['source']})."
     verdict = report.verdict
-    return f"**Verdict: {verdict['status']}.** {verdict['reason']}{published}" if verdict else ""
+    if not verdict:
+        return ""
+    compared = f"\n\nCompared: {verdict['compared']}." if verdict.get("compared") else ""
+    return f"**Verdict: {verdict['status']}.** {verdict['reason']}{published}{compared}"
 
 
 def _facts(report: Report) -> list[str]:
@@ -117,6 +127,8 @@ def _facts(report: Report) -> list[str]:
     weights = report.weights
     facts: dict[str, Any] = {
         "command": f"`{environment.pop('command', '')}`",
+        "regime": in_words("regimes", report.regime),
+        "protocol": in_words("protocols", report.protocol),
         "weights": f"{weights['origin']} (sha256 {str(weights['sha256'])[:16]})",
         "recipe": report.recipe.get("source"),
         "seed": report.seed,

@@ -53,7 +53,7 @@ def _result(report: Report, card: Card) -> Mapping[str, Any]:
             "name": title,
             "split": report.split,
         },
-        "metrics": [_metric(score) for score in report.scores if _is_headline(score)],
+        "metrics": [_metric(score, report) for score in report.scores if _is_headline(score)],
     }
 
 
@@ -62,8 +62,9 @@ def _is_headline(score: Score) -> bool:
     return "/" not in score.name and score.value != NO_OBJECT
 
 
-def _metric(score: Score) -> Mapping[str, Any]:
+def _metric(score: Score, report: Report) -> Mapping[str, Any]:
     facts: dict[str, Any] = {"n": score.n, "unit": score.unit}
+    facts |= {"regime": report.regime, "protocol": report.protocol}
     if score.interval is not None:
         facts["interval"] = [round(bound, 4) for bound in score.interval]
     return {

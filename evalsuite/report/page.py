@@ -23,7 +23,10 @@ from evalsuite.report.page_parts import (
 from evalsuite.report.page_run import ShownRun
 from evalsuite.report.page_samples import SampleTable
 
-COLUMNS = ("benchmark", "backbone", "score", "95% interval", "without looking", "verdict")
+COLUMNS = (
+    *("benchmark", "backbone", "regime", "protocol", "score", "95% interval"),
+    *("without looking", "verdict"),
+)
 
 
 def page(runs: Sequence[ShownRun], radar: Html | None = None) -> str:
@@ -116,7 +119,8 @@ def _overview_row(report: Report, title: str, id: str) -> Html:
         )
     looked = f"{best.value:.2f}" if best else "none"
     interval = interval_of(score) if score else "none"
-    cells = [report.backbone, value, interval, looked, badge(report)]
+    answering = [report.regime or "not known", report.protocol or "not known"]
+    cells = [report.backbone, *answering, value, interval, looked, badge(report)]
     return element(
         "tr",
         element("th", name, scope="row"),

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalsuite.records.board import vocabulary
+from evalsuite.records.board import in_words, vocabulary
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.from_scratch import PREFIX
@@ -86,7 +86,9 @@ def verdict_block(report: Report) -> Html:
             f"({expected['source']}).",
         )
     reason = element("p", badge(report), " ", report.verdict.get("reason", ""))
-    return element("div", reason, known, class_="verdict")
+    looked_at = report.verdict.get("compared")
+    compared = element("p", f"Compared: {looked_at}.", class_="about") if looked_at else None
+    return element("div", reason, known, compared, class_="verdict")
 
 
 def failures_block(report: Report) -> Html:
@@ -107,6 +109,8 @@ def provenance_block(report: Report, facts: Mapping[str, str]) -> Html:
     """Return where the number comes from: weights, recipe, data, versions, phases."""
     weights, data = report.weights, report.data
     said = {
+        "regime": in_words("regimes", report.regime),
+        "protocol": in_words("protocols", report.protocol),
         "weights": f"{weights['origin']}"
         + (", fine-tuned here" if weights.get("fine_tuned_here") else ", not trained here"),
         "sha256 of the weights": str(weights.get("sha256") or "none: drawn from the seed"),

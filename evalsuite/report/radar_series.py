@@ -8,7 +8,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from evalsuite.records.board import FOLDER, Entry, board_of, metric_facts, read_board, split_of
+from evalsuite.records.board import (
+    FOLDER,
+    Entry,
+    board_of,
+    metric_facts,
+    protocol_of_variant,
+    read_board,
+    split_of,
+)
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 from evalsuite.report.lineup import lineups
@@ -25,7 +33,7 @@ MOST_GAPS = 4  # more rings crowd their ticks at column width
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """One axis: the board's metric, split and protocol that it shows; `ticks` are Figure 1's.
+    """One axis: the board's metric, split and regime that it shows; `ticks` are Figure 1's.
 
     A row with the extra labels of `without` is not of the axis.
     """
@@ -36,7 +44,7 @@ class Axis:
     board: str
     metric: str
     split: str
-    protocol: str
+    regime: str
     variant: str
     without: str = ""
     ticks: tuple[float, ...] = ()
@@ -215,7 +223,7 @@ def _on(axis: Axis) -> list[Entry]:
         entry
         for entry in read_board(axis.board)
         if (entry.metric, entry.split) == (axis.metric, axis.split)
-        and (entry.protocol, entry.variant) == (axis.protocol, axis.variant)
+        and (entry.regime, entry.variant) == (axis.regime, axis.variant)
         and not (axis.without and axis.without in entry.extra_labels.split())
         and not entry.role
     ]
@@ -229,10 +237,8 @@ def _series_of(backbone: str, data: str | None, reports: Sequence[Mapping[str, A
         conditions = Conditions.of(report)
         scores = {score["name"]: Score.from_json(score) for score in report["scores"]}
         board = board_of(conditions.task)
-        protocol = report.get("protocol") or "fine-tuned"
         for axis in all_axes():
-            protocols = (protocol, "transfer") if protocol == "fine-tuned" else (protocol,)
-            if axis.board != board or axis.protocol not in protocols or axis.metric not in scores:
+            if axis.board != board or axis.metric not in scores or not _fits(axis, conditions):
                 continue
             if axis.name in points and split_of(board, conditions.split) != axis.split:
                 continue  # another run has the axis' own split, or came first
@@ -244,6 +250,12 @@ def _series_of(backbone: str, data: str | None, reports: Sequence[Mapping[str, A
         notes = ["tiny world: other data, not comparable"]
     note = "; ".join(dict.fromkeys(notes))
     return Series(backbone, points, note, data == TINY_WORLD, is_run=True)
+
+
+def _fits(axis: Axis, conditions: Conditions) -> bool:
+    """Whether a run answered as the values of an axis were reached."""
+    protocol = protocol_of_variant(axis.variant) or conditions.protocol
+    return axis.regime == conditions.regime and conditions.protocol in {protocol} - {None}
 
 
 def _departures(axis: Axis, conditions: Conditions) -> list[str]:

@@ -4,23 +4,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evalsuite.records.board import Entry, board_of, read_board, split_of
+from evalsuite.records.board import (
+    Entry,
+    board_of,
+    protocol_of_variant,
+    read_board,
+    split_of,
+)
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 from evalsuite.report.lineup import lineups
 from evalsuite.report.table_definition import Column, Definition, Row, definitions, table_names
-from evalsuite.report.verdict import TINY_WORLD, Conditions, verdict
+from evalsuite.report.verdict import Conditions, verdict
 
 NOT_MEASURED = "not measured by this run"
-# NoCaps is published as a transfer from COCO, and measured with a run fine-tuned on COCO captions.
-TRANSFERRED = ("transfer", "fine-tuned")
+NOT_STATED = "not comparable: how the weights came to the task is not known of this run"
+SEVERAL = "not comparable: measured in several regimes, and the column does not say which it holds"
 
 
 @dataclass(frozen=True)
 class Cell:
     """One cell: what it prints, why it is empty or what its verdict is, and its rank.
 
-    `source` is where a published value stands. `alike` holds protocol, variant and extra
+    `source` is where a published value stands. `alike` holds regime, protocol, variant and extra
     labels: only cells of equal `alike` and resolution are ranked together. Rank 1 is the best, 2
     the second, 0 any other.
     """
@@ -104,7 +110,7 @@ def _published_line(asked: Definition, row: Row) -> Line:
         text = f"{entry.printed} ({entry.model})" if is_named else entry.printed
         note = "other sources print another value" if entry.conflicting else ""
         note = "measured by others than the authors" if entry.kind == "re-run" else note
-        alike = (entry.protocol, entry.variant, entry.extra_labels)
+        alike = (entry.regime, entry.protocol, entry.variant, entry.extra_labels)
         cells.append(Cell(text, note, entry.value, alike, entry.resolution, entry.source))
     there = [entry for entry in entries if entry is not None]
     facts = tuple(_fact(there, name) for name in asked.facts)
@@ -113,7 +119,7 @@ def _published_line(asked: Definition, row: Row) -> Line:
 
 def _entry(asked: Definition, row: Row, column: Column) -> Entry | None:
     """Return the board's entry of a cell; a published one before a re-run."""
-    protocol = row.protocol or column.protocol
+    regime = row.regime or column.regime
     variant = column.variant if row.variant is None else row.variant
     found = [
         entry
@@ -121,7 +127,7 @@ def _entry(asked: Definition, row: Row, column: Column) -> Entry | None:
         if (entry.metric, entry.split) == (column.metric, column.split)
         and (not row.model or entry.model == row.model)
         and entry.role == row.role
-        and (not protocol or entry.protocol == protocol)
+        and (not regime or entry.regime == regime)
         and (variant is None or entry.variant == variant)
         and column.extra_labels in (None, entry.extra_labels)
         and (not asked.source or entry.source == asked.source)
@@ -148,21 +154,33 @@ def _run_cell(asked: Definition, column: Column, reports: Sequence[Mapping[str, 
     """Return what the runs measured for a column, on its own split where they have it."""
     siblings = [one for one in asked.columns if (one.board, one.metric) == _place(column)]
     measured: dict[str, tuple[Score, Conditions]] = {}
+    regimes = set()
+    reason = NOT_MEASURED
     for report in reports:
         conditions = Conditions.of(report)
-        protocol = report.get("protocol") or "fine-tuned"
-        fits = column.protocol in ("", protocol) or (column.protocol, protocol) == TRANSFERRED
-        if board_of(conditions.task) != column.board or not fits:
+        if board_of(conditions.task) != column.board:
             continue
-        for score in map(Score.from_json, report["scores"]):
-            if score.name == column.metric:
-                measured[split_of(column.board, conditions.split)] = score, conditions
+        if None in (conditions.regime, conditions.protocol):
+            reason = NOT_STATED
+        elif _fits(column, conditions):
+            regimes.add((conditions.regime, conditions.protocol))
+            for score in map(Score.from_json, report["scores"]):
+                if score.name == column.metric:
+                    measured[split_of(column.board, conditions.split)] = score, conditions
+    if len(regimes) > 1:
+        return Cell(note=SEVERAL)
     elsewhere = measured.keys() - {one.split for one in siblings}
     if column.split in measured:
         return _measured_cell(*measured[column.split], column)
     if elsewhere and column is siblings[0]:
         return _measured_cell(*measured[min(elsewhere)], column)
-    return Cell(note=NOT_MEASURED)
+    return Cell(note=reason)
+
+
+def _fits(column: Column, conditions: Conditions) -> bool:
+    """Whether a run answered as the values of a column were reached."""
+    protocol = protocol_of_variant(column.variant)
+    return column.regime in ("", conditions.regime) and protocol in (None, conditions.protocol)
 
 
 def _place(column: Column) -> tuple[str, str]:
@@ -179,12 +197,12 @@ def _measured_cell(score: Score, conditions: Conditions, column: Column) -> Cell
     if split_of(column.board, conditions.split) != column.split:
         note = f"measured on {conditions.split}; {note}"
         return Cell(text, note)
-    is_whole = conditions.limit is None and not conditions.skipped
-    if conditions.data == TINY_WORLD or not is_whole:
+    if not conditions.is_official:
         return Cell(text, note)
     # A released checkpoint has seen what its published row says; a run here, the training set.
     labels = result.expected.extra_labels if result.expected else ""
-    alike = (column.protocol or "fine-tuned", column.variant or "", labels)
+    answering = (conditions.regime or "", conditions.protocol or "")
+    alike = (*answering, column.variant or "", labels)
     return Cell(text, note, score.value, alike, conditions.resolution)
 
 
@@ -198,7 +216,7 @@ def _ranked(lines: Sequence[Line], count: int) -> list[Line]:
 def _ranked_column(cells: Sequence[Cell]) -> list[Cell]:
     """Return a column's cells with ranks.
 
-    Where the cells of one protocol state several resolutions, each is ranked apart and a cell that
+    Where the cells of one kind state several resolutions, each is ranked apart and a cell that
     states none is not ranked; where at most one is stated, all are ranked together.
     """
     sizes: dict[tuple[str, ...], set[int]] = {}

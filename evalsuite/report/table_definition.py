@@ -14,14 +14,14 @@ NO_VALUE = "no value on the boards"
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """What a column takes from which board; an empty protocol or a None takes any."""
+    """What a column takes from which board; an empty regime or a None takes any."""
 
     title: str
     board: str
     metric: str
     split: str
     group: str = ""
-    protocol: str = ""
+    regime: str = ""
     variant: str | None = None
     extra_labels: str | None = None
 
@@ -33,7 +33,7 @@ class Row:
     model: str = ""
     label: str = ""
     section: str = ""
-    protocol: str = ""
+    regime: str = ""
     variant: str | None = None
     role: str = ""
     cite: str = ""
@@ -82,7 +82,7 @@ def table_names() -> list[str]:
 
 def _definition(name: str, paper: Mapping[str, Any], fields: Mapping[str, Any]) -> Definition:
     """Return a definition; a column or row inherits what the table states for all of them."""
-    shared = {key: fields[key] for key in ("protocol", "variant") if key in fields}
+    shared = {key: fields[key] for key in ("regime", "variant") if key in fields}
     cites: Mapping[str, str] = paper.get("cites", {})
     rows = [{"model": row} if isinstance(row, str) else row for row in fields["rows"]]
     known = {"caption", "source", "missing", "missing_at", "transposed", "show_model"}

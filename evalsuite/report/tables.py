@@ -14,8 +14,8 @@ Format = Literal["md", "csv", "latex"]
 NONE = "n/a"  # what a cell without a value prints; its reason stands in a note
 FACT_TITLES = {"resolution": "pixels", "params": "parameters", "extra_data": "data"}
 RANKING = (
-    "Best in bold, second underlined, only among rows of the same protocol, of the same extra "
-    "labelled data and, where several are stated, of the same resolution."
+    "Best in bold, second underlined, only among rows of the same regime and protocol, of the same "
+    "extra labelled data and, where several are stated, of the same resolution."
 )
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",

@@ -1,18 +1,29 @@
 """How a measured score stands to the published one, and why two numbers cannot be compared."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from evalsuite.records.board import Entry, board_of, metric_facts, read_board, split_of
+from evalsuite.records.board import (
+    Entry,
+    board_of,
+    metric_facts,
+    read_board,
+    split_of,
+    vocabulary,
+)
 from evalsuite.records.score import Score
 
 Status = Literal["as published", "below", "above", "not comparable"]
 TINY_WORLD = "tinyworld"
 # unilm beit3/datasets.py @768a3c8: all but 1,000 unlisted images of val2014 went into fine-tuning.
 SEEN_IN_TRAINING = {"vqa": ("val", "minival")}
+NOT_CHECKED = "measured before this was checked; evaluate again"
+SCALES = {"M": 1e6, "B": 1e9}
+PARAMS_TOLERANCE = 0.02  # sources round to a million; files may hold a layer that no pass uses
+MOST_OF_VISION = 3.0  # whole multiway models have up to 2.6 times their vision expert's parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,17 +31,32 @@ class Conditions:
     """What decides whether a run's score may stand beside a published one.
 
     `weights` is the file name of the loaded checkpoint, empty without one. `data` is "tinyworld"
-    for drawn data. `resolution` is in pixels per side. `skipped` counts samples in no score.
+    for drawn data; `checked` says what of it was held against the official data, None where nothing
+    was, and `unlike` what differs. `resolution` is in pixels per side. `skipped` counts samples in
+    no score. `num_parameters` is of backbone and head. `is_blind` says that images were greyed out.
     """
 
     task: str
     split: str
     backbone: str
+    regime: str | None = None
+    protocol: str | None = None
     weights: str = ""
+    num_parameters: int | None = None
     data: str | None = None
+    checked: str | None = None
+    unlike: str | None = None
     resolution: int | None = None
     limit: int | None = None
     skipped: int = 0
+    is_blind: bool = False
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the score is of all samples of the official data, shown as they are."""
+        is_whole = self.limit is None and not self.skipped and not self.is_blind
+        is_checked = self.checked is not None and self.unlike is None
+        return is_whole and is_checked and self.data != TINY_WORLD
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> "Conditions":
@@ -39,15 +65,22 @@ class Conditions:
         if weights.get("sha256", "") is None:  # no file: the backbone started from scratch
             weights = {}
         origin = str(weights.get("name") or weights.get("origin") or weights.get("path") or "")
+        data, recipe = report.get("data") or {}, report.get("recipe") or {}
         return cls(
             task=report["task"],
             split=report["split"],
             backbone=report["backbone"],
+            regime=report.get("regime"),
+            protocol=report.get("protocol"),
             weights=PurePosixPath(urlsplit(origin.replace("\\", "/")).path).name.strip(),
-            data=(report.get("data") or {}).get("name"),
-            resolution=(report.get("recipe") or {}).get("image_size"),
+            num_parameters=weights.get("num_parameters"),
+            data=data.get("name"),
+            checked=data.get("checked"),
+            unlike=data.get("unlike"),
+            resolution=recipe.get("image_size"),
             limit=report.get("limit"),
             skipped=len(report.get("failures") or ()),
+            is_blind=bool(recipe.get("blind")),
         )
 
 
@@ -56,16 +89,17 @@ class Verdict:
     """The published entry that a score was held against, how it stands to it, and why.
 
     `expected` is None where nothing is published for these weights; it may be set in a verdict of
-    "not comparable", as the nearest published value.
+    "not comparable", as the nearest published value. `compared` says what was looked at.
     """
 
     status: Status
     reason: str
     expected: Entry | None = None
+    compared: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """Return status and reason as report.json holds them."""
-        return {"status": self.status, "reason": self.reason}
+        """Return the verdict as report.json holds it."""
+        return {"status": self.status, "reason": self.reason, "compared": self.compared}
 
     def expected_json(self) -> dict[str, Any] | None:
         """Return the published value and where it stands, in the form of report.json."""
@@ -79,6 +113,8 @@ class Verdict:
             "unit": metric_facts(entry.metric)["unit"],
             "model": entry.model,
             "split": entry.split,
+            "regime": entry.regime,
+            "protocol": entry.protocol,
             "resolution": entry.resolution,
             "kind": entry.kind,
             "source": entry.source,
@@ -86,7 +122,7 @@ class Verdict:
 
 
 def verdict(score: Score, conditions: Conditions) -> Verdict:
-    """Return how a score stands to the published value of the same weights.
+    """Return how a score stands to the published value of the same weights, regime and protocol.
 
     "as published": the published value, anywhere within its last printed digit, lies in the 95%
     interval of the score; without an interval, the score rounds to the published value.
@@ -94,14 +130,31 @@ def verdict(score: Score, conditions: Conditions) -> Verdict:
     board = board_of(conditions.task)
     if board is None:
         reason = f"nothing is published for {conditions.task} on the boards"
-        return Verdict(status="not comparable", reason=reason)
+        return Verdict(status="not comparable", reason=reason, compared=_looked_at(conditions))
     published = [entry for entry in read_board(board) if entry.metric == score.name]
     known = [entry for entry in published if _is_of(entry, conditions.weights)]
     expected = _nearest(known, conditions)
     reasons = [*_unlike_data(conditions, board), *_unlike_entry(conditions, published, expected)]
     if reasons or expected is None:
-        return Verdict(status="not comparable", reason="; ".join(reasons), expected=expected)
-    return _compared(score, expected)
+        result = Verdict(status="not comparable", reason="; ".join(reasons), expected=expected)
+    else:
+        result = _compared(score, expected)
+    return replace(result, compared=_looked_at(conditions, expected))
+
+
+def _looked_at(conditions: Conditions, expected: Entry | None = None) -> str:
+    """Return what decides whether two scores may stand side by side, with what was found."""
+    count = conditions.num_parameters
+    parts = [
+        f"regime {conditions.regime or 'not known'}",
+        f"protocol {conditions.protocol or 'not known'}",
+        f"split {conditions.split}",
+        f"resolution {conditions.resolution or 'not known'}",
+        f"data {conditions.unlike or conditions.checked or 'not checked'}",
+        f"weights {'not counted' if count is None else f'{count / 1e6:.1f}M parameters'}",
+    ]
+    parts[-1] += f" ({expected.params} published)" if expected and expected.params else ""
+    return "; ".join(parts)
 
 
 def _is_of(entry: Entry, weights: str) -> bool:
@@ -113,11 +166,16 @@ def _is_of(entry: Entry, weights: str) -> bool:
 
 
 def _nearest(known: list[Entry], conditions: Conditions) -> Entry | None:
-    """Return the entry of the same split and resolution, else the one that comes closest."""
+    """Return the entry of the same conditions, else the one that comes closest."""
     split = split_of(known[0].board, conditions.split) if known else ""
 
-    def distance(entry: Entry) -> tuple[bool, bool]:
-        return entry.split != split, entry.resolution != conditions.resolution
+    def distance(entry: Entry) -> tuple[bool, ...]:
+        return (
+            entry.regime != conditions.regime,
+            entry.protocol != conditions.protocol,
+            entry.split != split,
+            entry.resolution != conditions.resolution,
+        )
 
     return min(known, key=distance, default=None)
 
@@ -127,6 +185,12 @@ def _unlike_data(conditions: Conditions, board: str) -> list[str]:
     reasons = []
     if conditions.data == TINY_WORLD:
         reasons.append("measured on the drawn tiny world, published on the official data")
+    elif conditions.checked is None:
+        reasons.append(f"not known to be the official data: {NOT_CHECKED}")
+    elif conditions.unlike is not None:
+        reasons.append(f"not known to be the official data: {conditions.unlike}")
+    if conditions.is_blind:
+        reasons.append("the images were greyed out (blind)")
     if conditions.limit is not None:
         reasons.append(f"only the first {conditions.limit} samples were measured (--limit)")
     if conditions.skipped:
@@ -144,10 +208,10 @@ def _unlike_data(conditions: Conditions, board: str) -> list[str]:
 def _unlike_entry(
     conditions: Conditions, published: list[Entry], expected: Entry | None
 ) -> list[str]:
-    """Return why no published value is one of these weights under this protocol."""
+    """Return why no published value is one of these weights in this regime."""
     if expected is None:
         return [_unknown_weights(conditions, published)]
-    reasons = []
+    reasons = _unlike_answering(conditions, expected)
     split = split_of(expected.board, conditions.split)
     if split != expected.split:
         reasons.append(
@@ -158,7 +222,36 @@ def _unlike_entry(
             f"other resolution: measured at {conditions.resolution} pixels, "
             f"published at {expected.resolution}"
         )
+    return [*reasons, *_unlike_weights(conditions, expected)]
+
+
+def _unlike_answering(conditions: Conditions, expected: Entry) -> list[str]:
+    """Return why a published value was reached in another regime or by another protocol."""
+    reasons = []
+    pairs = (("regime", conditions.regime), ("protocol", conditions.protocol))
+    for name, measured in pairs:
+        published = getattr(expected, name)
+        if measured is None or not published:
+            whose = "this run" if measured is None else "the published value"
+            reasons.append(f"{name} of {whose} is not known")
+        elif measured != published:
+            reasons.append(f"other {name}: measured {measured}, published {published}")
     return reasons
+
+
+def _unlike_weights(conditions: Conditions, expected: Entry) -> list[str]:
+    """Return why weights cannot be those that a published value is of, whatever their name."""
+    if not expected.params:
+        return []
+    if conditions.num_parameters is None:
+        return [f"weights of unknown size: {NOT_CHECKED}"]
+    published = float(expected.params[:-1]) * SCALES[expected.params[-1]]
+    is_part = vocabulary()["boards"][expected.board].get("params_of_vision_alone", False)
+    most = MOST_OF_VISION if is_part else 1 + PARAMS_TOLERANCE
+    if (1 - PARAMS_TOLERANCE) * published <= conditions.num_parameters <= most * published:
+        return []
+    count = f"{conditions.num_parameters / 1e6:.1f}M"
+    return [f"other weights: {count} parameters, {conditions.weights} has {expected.params}"]
 
 
 def _unknown_weights(conditions: Conditions, published: list[Entry]) -> str:
@@ -178,7 +271,7 @@ def _unknown_weights(conditions: Conditions, published: list[Entry]) -> str:
 
 
 def _compared(score: Score, expected: Entry) -> Verdict:
-    """Return the verdict on two numbers of the same weights, split and protocol."""
+    """Return the verdict on two numbers of the same weights under the same conditions."""
     if expected.value is None:
         raise ValueError(f"{expected.board}: {expected.metric} of {expected.model} is no number")
     low, high = score.interval or (score.value, score.value)

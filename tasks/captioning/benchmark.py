@@ -74,6 +74,7 @@ CARD = Card(
     data_licence="CC BY 4.0 (captions); the images have their Flickr owners' licences",
     train_split="train",
     eval_split="test",
+    protocol="generate",
     hub_task="image-to-text",
     splits={
         **{name: coco_split(name, count) for name, count in NUM_SAMPLES.items()},

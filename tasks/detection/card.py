@@ -1,6 +1,6 @@
 """The facts of COCO detection: splits, their official files and sizes."""
 
-from evalsuite.benchmark import Card, OfficialFile, Split
+from evalsuite.benchmark import Card, Ids, OfficialFile, Split
 
 COCO = "https://cocodataset.org/#download"
 SERVER = "COCO's evaluation servers, https://cocodataset.org/#upload"
@@ -25,6 +25,7 @@ def _split(name: str) -> Split:
     what = "the images of test-dev" if name in HELD_BACK else f"objects of {folder}"
     return Split(
         num_samples=NUM_IMAGES[name],
+        ids=Ids(r"\d+", "139"),  # image ids of the COCO files
         files=(
             OfficialFile(
                 path=annotations_path(name),
@@ -55,6 +56,7 @@ CARD = Card(
     data_licence="CC BY 4.0 (annotations); the images have their owners' licences",
     train_split="train",
     eval_split="val",
+    protocol="classify",
     hub_task="object-detection",
     splits={name: _split(name) for name in NUM_IMAGES},
 )

@@ -1,6 +1,6 @@
 """The facts of ImageNet-1K: splits, their official files and sizes."""
 
-from evalsuite.benchmark import Card, OfficialFile, Split
+from evalsuite.benchmark import Card, Ids, OfficialFile, Split
 
 HOMEPAGE = "https://www.image-net.org"
 DOWNLOAD = "https://www.image-net.org/download.php"
@@ -10,6 +10,11 @@ REAL = "imagenet/real.json"
 REAL_SOURCE = "https://github.com/google-research/reassessed-imagenet"
 # Images of each split: arXiv:1409.0575 Table 2.
 NUM_IMAGES = {"train": 1_281_167, "val": 50_000}
+# Names in the archives of the challenge: image-net.org, ILSVRC2012 development kit, readme.txt.
+IDS = {
+    "train": Ids(r"n\d{8}_\d+", "n01440764_10026"),
+    "val": Ids(r"ILSVRC2012_val_000(?:[0-4]\d{4}|50000)", "ILSVRC2012_val_00000001"),
+}
 
 
 def _split(name: str) -> Split:
@@ -20,7 +25,7 @@ def _split(name: str) -> Split:
         source=DOWNLOAD,
         records=NUM_IMAGES[name],
     )
-    return Split(num_samples=NUM_IMAGES[name], files=(folder,))
+    return Split(num_samples=NUM_IMAGES[name], files=(folder,), ids=IDS[name])
 
 
 CARD = Card(
@@ -33,6 +38,7 @@ CARD = Card(
     data_licence="non-commercial research only, on request",
     train_split="train",
     eval_split="val",
+    protocol="classify",
     hub_task="image-classification",
     splits={name: _split(name) for name in NUM_IMAGES},
 )

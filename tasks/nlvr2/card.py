@@ -1,6 +1,6 @@
 """The facts of NLVR2: splits, their official files and sizes."""
 
-from evalsuite.benchmark import Card, OfficialFile, Split
+from evalsuite.benchmark import Card, Ids, OfficialFile, Split
 
 HOMEPAGE = "https://lil.nlp.cornell.edu/nlvr"
 REPOSITORY = "https://github.com/lil-lab/nlvr/tree/master/nlvr2/data"
@@ -38,6 +38,8 @@ def _split(name: str) -> Split:
     """Return one split with the files that it needs."""
     return Split(
         num_samples=NUM_EXAMPLES[name],
+        # The identifiers of the official files @1892484: split, set, pair, sentence.
+        ids=Ids(rf"{name}-\d+-\d+-\d+", f"{name}-0-0-0"),
         files=(
             OfficialFile(
                 path=examples_path(name),
@@ -64,6 +66,7 @@ CARD = Card(
     data_licence="CC BY 4.0 (sentences and labels); the images have their owners' licences",
     train_split="train",
     eval_split="dev",
+    protocol="classify",
     hub_task="visual-question-answering",
     splits={name: _split(name) for name in NUM_EXAMPLES},
 )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from evalsuite.benchmark import Card, OfficialFile, Split
+from evalsuite.benchmark import Card, Ids, OfficialFile, Split
 from evalsuite.data.captions import read_coco_captions
 from evalsuite.data.karpathy import (
     NUM_COCO_SENTENCES,
@@ -43,6 +43,7 @@ def _split(name: str) -> Split:
     """Return val or test."""
     return Split(
         num_samples=NUM_IMAGES[name],
+        ids=Ids(r"\d+", "0"),
         files=(
             OfficialFile(
                 path=PATHS[name],
@@ -71,6 +72,8 @@ CARD = Card(
     data_licence="CC BY 2.0 (captions); the images are of Open Images, CC BY 2.0",
     train_split="train",
     eval_split="val",
+    protocol="generate",
+    tuned_regime="transfer",  # learnt from COCO, tested here as it is
     hub_task="image-to-text",
     splits={
         # nocaps has no training captions of its own; models learn from COCO's (BEiT-3: the

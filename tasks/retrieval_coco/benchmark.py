@@ -14,6 +14,8 @@ CARD = Card(
     data_licence="CC BY 4.0 (captions); the images have their owners' licences",
     train_split="train",
     eval_split="test",
+    protocol="embed",
+    head_from_pretraining=True,
     hub_task="image-text-retrieval",
     splits={name: coco_split(name, count) for name, count in NUM_COCO_SENTENCES.items()},
 )

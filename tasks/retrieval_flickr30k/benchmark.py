@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from evalsuite.benchmark import Card, OfficialFile, Split
+from evalsuite.benchmark import Card, Ids, OfficialFile, Split
 from evalsuite.data.karpathy import DOWNLOAD, CaptionedImage, read_karpathy
 from evalsuite.metrics.retrieval_benchmark import RetrievalBenchmark
 from evalsuite.records.errors import UserError
@@ -40,6 +40,7 @@ def _split(name: str) -> Split:
     """Return one split with the files that it needs."""
     return Split(
         num_samples=NUM_TEXTS[name],
+        ids=Ids(r"\d+", "0"),  # Karpathy's sentence ids
         files=(
             OfficialFile(
                 path=SOURCE,
@@ -62,6 +63,8 @@ CARD = Card(
     data_licence="research use only, on request (captions); the images have their owners' licences",
     train_split="train",
     eval_split="test",
+    protocol="embed",
+    head_from_pretraining=True,
     hub_task="image-text-retrieval",
     splits={name: _split(name) for name in NUM_TEXTS},
 )

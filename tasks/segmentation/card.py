@@ -1,6 +1,6 @@
 """The facts of ADE20K: splits, their official files and sizes."""
 
-from evalsuite.benchmark import Card, OfficialFile, Split
+from evalsuite.benchmark import Card, Ids, OfficialFile, Split
 
 ROOT = "ADEChallengeData2016"
 HOMEPAGE = "http://sceneparsing.csail.mit.edu/"
@@ -20,17 +20,19 @@ ANNOTATIONS = {"train": f"{ROOT}/annotations/training", "val": f"{ROOT}/annotati
 def _split(name: str) -> Split:
     """Return one split with the files that it needs."""
     count, is_test = NUM_IMAGES[name], name not in ANNOTATIONS
+    # Names in the challenge's archive.
+    ids = Ids(rf"ADE_{name}_000\d{{5}}", f"ADE_{name}_00000001")
     source = DOWNLOAD_TEST if is_test else DOWNLOAD
     images = OfficialFile(
         path=IMAGES[name], what=f"ADE20K images of {name}", source=source, records=count
     )
     if is_test:
-        return Split(num_samples=count, files=(images,), server=HOMEPAGE)
+        return Split(num_samples=count, files=(images,), server=HOMEPAGE, ids=ids)
     annotations = OfficialFile(
         path=ANNOTATIONS[name], what=f"ADE20K label maps of {name}", source=source, records=count
     )
     classes = OfficialFile(path=CLASSES, what="ADE20K names of the 150 classes", source=source)
-    return Split(num_samples=count, files=(images, annotations, classes))
+    return Split(num_samples=count, files=(images, annotations, classes), ids=ids)
 
 
 CARD = Card(
@@ -43,6 +45,7 @@ CARD = Card(
     data_licence="BSD 3-clause (annotations); images for non-commercial research only",
     train_split="train",
     eval_split="val",
+    protocol="classify",
     hub_task="image-segmentation",
     splits={name: _split(name) for name in NUM_IMAGES},
 )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from evalsuite.benchmark import Card, OfficialFile, SampleId, Split
+from evalsuite.benchmark import Card, Ids, OfficialFile, SampleId, Split
 
 from .files import DOWNLOAD
 
@@ -38,6 +38,7 @@ PARTS = {
     "test-std": (Part("test2015"),),
 }
 HELD_BACK = ("test-dev", "test-std")
+IDS = Ids(r"\d+", "262148000")  # question_id: visualqa.org/download.html, format
 
 
 def questions_path(subset: str) -> Path:
@@ -89,7 +90,12 @@ def _split(name: str) -> Split:
         )
     is_whole = all(part.half == "all" for part in PARTS[name])
     size = sum(NUM_QUESTIONS[part.subset] for part in PARTS[name]) if is_whole else None
-    return Split(num_samples=size, files=tuple(files), server=SERVER if name in HELD_BACK else None)
+    return Split(
+        num_samples=size,
+        files=tuple(files),
+        server=SERVER if name in HELD_BACK else None,
+        ids=IDS,
+    )
 
 
 CARD = Card(
@@ -102,6 +108,7 @@ CARD = Card(
     data_licence="CC BY 4.0 (questions and answers); the images have their owners' licences",
     train_split="train",
     eval_split="val",
+    protocol="classify",
     hub_task="visual-question-answering",
     splits={name: _split(name) for name in PARTS},
 )
