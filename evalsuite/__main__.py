@@ -22,7 +22,6 @@ from evalsuite.printing import (
     print_reproduced,
     print_scores,
 )
-from evalsuite.records.difference import Difference
 from evalsuite.records.errors import UserError
 from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_series, run_series
 from evalsuite.report.table_definition import table_names
@@ -266,7 +265,7 @@ def score(
     if paired:
         if official:
             raise UserError("--official scores one set of predictions: leave out --paired")
-        difference = Difference(names=request.names, score=paired_difference(found))
+        difference = paired_difference(found, request.names)
         print_difference(difference, as_json=as_json, facts=facts)
         return
     scores = score_predictions(found, not no_interval)
@@ -302,8 +301,7 @@ def report(
     if len(runs) != 2:
         raise UserError(f"--compare takes two run folders; found {len(runs)}")
     difference = compare_runs(runs[0], runs[1], out, data=data)
-    names = (str(runs[0]), str(runs[1]))
-    print_difference(Difference(names=names, score=difference), as_json=as_json)
+    print_difference(difference, as_json=as_json)
     _say(str((out or Path("report")) / "comparison.html"))
 
 

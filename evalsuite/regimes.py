@@ -1,7 +1,7 @@
 """How a run answered its task: the regime of its weights, and the protocol."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,6 +20,20 @@ class Answering(NamedTuple):
 
     regime: str | None = None
     protocol: str | None = None
+
+
+def unlike(answerings: Sequence[Answering]) -> str:
+    """Return in which of regime and protocol two runs, A and B, differ or may; empty: in neither.
+
+    Of result files nothing is known, and `answerings` is empty.
+    """
+    reasons = []
+    for place, name in enumerate(Answering._fields):
+        words = [one[place] for one in answerings]
+        if len(words) == 2 and (None in words or words[0] != words[1]):
+            first, second = (word or "not known" for word in words)
+            reasons.append(f"{name} (A: {first}, B: {second})")
+    return " and ".join(reasons)
 
 
 class _Training(NamedTuple):

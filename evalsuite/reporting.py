@@ -18,7 +18,6 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_json, write_text
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
-from evalsuite.records.score import Score
 from evalsuite.report.comparison import Comparison, compared_samples, comparison_markdown
 from evalsuite.report.markdown import markdown, overview
 from evalsuite.report.model_card import model_card
@@ -78,7 +77,7 @@ def report(folders: Sequence[Path], out: Path | None = None, *, data: Path | Non
 
 def compare(
     first: Path, second: Path, out: Path | None = None, *, data: Path | None = None
-) -> Score:
+) -> Difference:
     """Write comparison.md, .json and .html of two runs; return the paired difference.
 
     Args:
@@ -93,11 +92,9 @@ def compare(
         raise UserError(f"{first} is of {splits[0]} and {second} of {splits[1]}: expected the same")
     split = both[0].report.split
     found = scorable(ScoreRequest(target=str(first), other=second, split=split, data=data))
-    difference = paired_difference(found)
     names = (first.resolve().name, second.resolve().name)
-    comparison = Comparison(
-        first=both[0].report, second=both[1].report, names=names, difference=difference
-    )
+    difference = paired_difference(found, names)
+    comparison = Comparison(first=both[0].report, second=both[1].report, difference=difference)
     seen = [
         seen_samples(
             Answered(found.benchmark, predictions, found.references, found.data, split),
@@ -110,9 +107,8 @@ def compare(
     target = out or Path("report")
     write_text(target / "comparison.md", comparison_markdown(comparison))
     write_text(target / "comparison.html", comparison_page(comparison, samples))
-    content = {"runs": list(names), "difference": difference.to_json()}
-    compared = Difference(names=names, score=difference).to_json()
-    write_json(target / "comparison.json", {**content, "paired": compared})
+    content = {"runs": list(names), "difference": difference.score.to_json()}
+    write_json(target / "comparison.json", {**content, "paired": difference.to_json()})
     return difference
 
 

@@ -15,6 +15,7 @@ from evalsuite.benchmark import (
 )
 from evalsuite.catalog import benchmark_named
 from evalsuite.data.reading import shortened
+from evalsuite.records.difference import Difference
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import read_json, write_json, write_text
 from evalsuite.records.journal import Journaled
@@ -22,7 +23,7 @@ from evalsuite.records.near_ties import TOLERANCES, NearTies
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
-from evalsuite.regimes import Answering, answering_of
+from evalsuite.regimes import Answering, answering_of, unlike
 from evalsuite.report.from_scratch import with_from_scratch
 from evalsuite.report.markdown import markdown
 from evalsuite.report.page import page
@@ -53,7 +54,7 @@ class ScoreRequest:
 class Scorable(NamedTuple):
     """A benchmark's split with one or two sets of predictions, and the references they answer.
 
-    `answering` is how they were made, where that is known and the same for all of them.
+    `answerings` is how each of them was made, empty for result files, of which nobody knows.
     """
 
     benchmark: Benchmark
@@ -61,7 +62,12 @@ class Scorable(NamedTuple):
     data: Path
     sets: Sequence[Predictions]
     references: Any
-    answering: Answering = Answering()
+    answerings: Sequence[Answering] = ()
+
+    @property
+    def answering(self) -> Answering:
+        """How the predictions were made, where that is known and the same for all of them."""
+        return self.answerings[0] if len(set(self.answerings)) == 1 else Answering()
 
 
 def scorable(request: ScoreRequest) -> Scorable:
@@ -98,7 +104,7 @@ def score_predictions(found: Scorable, interval: bool = True) -> list[Score]:
     return found.benchmark.score(found.sets[0], found.references, interval=interval)
 
 
-def paired_difference(found: Scorable) -> Score:
+def paired_difference(found: Scorable, names: tuple[str, str]) -> Difference:
     """Return the headline score of the first set minus that of the second, with its interval.
 
     Raises:
@@ -106,7 +112,8 @@ def paired_difference(found: Scorable) -> Score:
     """
     if len(found.sets) != 2:
         raise UserError("--paired compares two runs, or two --predictions files of one task")
-    return found.benchmark.paired(found.sets[0], found.sets[1], found.references)
+    score = found.benchmark.paired(found.sets[0], found.sets[1], found.references)
+    return Difference(names=names, score=score, unlike=unlike(found.answerings))
 
 
 def official_scores(found: Scorable, request: ScoreRequest) -> list[Score] | None:
@@ -147,9 +154,8 @@ def _runs(request: ScoreRequest) -> Scorable:
             raise UserError(f"{run.folder}: holds no predictions of {split}")
     data = request.data or Path(runs[0].facts["splits"][split]["folder"])
     references = benchmark.references(data, split, only=sets[0].keys())
-    ways = {answering_of(run) for run in runs}
-    answering = ways.pop() if len(ways) == 1 else Answering()
-    return Scorable(benchmark, split, data, sets, references, answering)
+    answerings = [answering_of(run) for run in runs]
+    return Scorable(benchmark, split, data, sets, references, answerings)
 
 
 def split_of(benchmark: Benchmark, split: str | None) -> str:

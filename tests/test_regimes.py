@@ -164,3 +164,15 @@ def test_an_older_run_gets_the_regime_that_is_certain(
     printed("report", folder)
     report = json.loads((folder / "report.json").read_text())
     assert (report["regime"], report["protocol"]) == ("fine-tuned", "classify")
+
+
+def test_runs_of_unlike_regimes_are_not_ranked_by_their_difference(
+    printed: Printed, world: Path, tmp_path: Path
+) -> None:
+    runs: list[Path] = []
+    for words in (("--zero-shot",), SHORT):
+        evaluated(printed, tmp_path / str(len(runs)), "retrieval_coco", *words, "--data", world)
+        runs.append(only_run(tmp_path / str(len(runs))))
+    said = json.loads(printed("score", *runs, "--paired", "--json"))
+    assert said["regime"] is said["paired"]["better"] is None
+    assert "differ in regime (A: zero-shot, B: fine-tuned)" in said["paired"]["conclusion"]

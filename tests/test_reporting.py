@@ -117,7 +117,7 @@ def test_result_files_have_the_names_that_servers_ask_for() -> None:
 def test_two_runs_are_compared_in_pairs(world: Path, run: Run, tmp_path: Path) -> None:
     said = {name: "yes" for name in answers(world)}
     other = saved_run(tmp_path / "runs", world, 1, said)
-    difference = compare(run.folder, other.folder, tmp_path)
+    difference = compare(run.folder, other.folder, tmp_path).score
     benchmark = benchmark_named("vqa")
     references = benchmark.references(world, "val")
     assert difference == benchmark.paired(answers(world), said, references)
@@ -125,7 +125,7 @@ def test_two_runs_are_compared_in_pairs(world: Path, run: Run, tmp_path: Path) -
     written = (tmp_path / "comparison.md").read_text()
     assert f"A minus B: {difference.value:+.2f}" in written
     assert "| seed | 0 | 1 |" in written
-    assert compare(run.folder, run.folder, tmp_path).value == 0
+    assert compare(run.folder, run.folder, tmp_path).score.value == 0
     assert "No difference is shown" in (tmp_path / "comparison.html").read_text()
 
 

@@ -8,15 +8,19 @@ from evalsuite.records.score import Score
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """The headline of A minus that of B over the same samples; `names` say which is A, which B."""
+    """The headline of A minus that of B over the same samples; `names` say which is A, which B.
+
+    `unlike` says in which of regime and protocol they differ; then neither is better.
+    """
 
     names: tuple[str, str]
     score: Score
+    unlike: str = ""
 
     @property
     def better(self) -> Literal["A", "B"] | None:
-        """Which is better; None where the interval holds 0, or there is none."""
-        if self.score.interval is None:
+        """Which is better; None where they are unlike, or the interval holds 0 or is not there."""
+        if self.unlike or self.score.interval is None:
             return None
         low, high = self.score.interval
         if low <= 0 <= high:
@@ -26,6 +30,8 @@ class Difference:
     @property
     def conclusion(self) -> str:
         """What follows."""
+        if self.unlike:
+            return f"Neither is ranked above the other: they differ in {self.unlike}."
         if self.score.interval is None:
             return "No difference is shown: there are too few samples for an interval."
         if self.better is None:

@@ -31,24 +31,12 @@ class Comparison:
 
     first: Report
     second: Report
-    names: tuple[str, str]
-    difference: Score
+    difference: Difference
 
     @property
     def sentence(self) -> str:
         """What the difference says."""
-        return Difference(names=self.names, score=self.difference).sentence
-
-    @property
-    def unlike(self) -> str:
-        """In which of regime and protocol the runs differ, or may; empty where in neither."""
-        names = ("regime", "protocol")
-        pairs = [(name, getattr(self.first, name), getattr(self.second, name)) for name in names]
-        return " and ".join(
-            f"{name} (A: {one or 'not known'}, B: {other or 'not known'})"
-            for name, one, other in pairs
-            if one is None or one != other
-        )
+        return self.difference.sentence
 
     @property
     def scores(self) -> list[tuple[Score, Score]]:
@@ -69,7 +57,9 @@ def comparison_markdown(comparison: Comparison) -> str:
     """Return comparison.md."""
     report = comparison.first
     lines = [f"# {report.title}, {report.split}: two runs", ""]
-    lines += [f"- {name}: {run}" for name, run in zip(NAMES, comparison.names, strict=True)]
+    lines += [
+        f"- {name}: {run}" for name, run in zip(NAMES, comparison.difference.names, strict=True)
+    ]
     lines += ["", f"**{comparison.sentence}**", ""]
     lines += ["| score | A | B | A - B |", "|---|---:|---:|---:|"]
     for one, other in comparison.scores:
@@ -86,11 +76,11 @@ def comparison_block(comparison: Comparison) -> Html:
     """Return the same for a page."""
     runs = [
         element("li", element("strong", name), f": {run}")
-        for name, run in zip(NAMES, comparison.names, strict=True)
+        for name, run in zip(NAMES, comparison.difference.names, strict=True)
     ]
     plain = [_score_row(*pair) for pair in comparison.scores if "/" not in pair[0].name]
     parts = [_score_row(*pair) for pair in comparison.scores if "/" in pair[0].name]
-    value = comparison.difference
+    value = comparison.difference.score
     unit = f" {title_of(comparison.first.scores[0].name)}, A minus B"
     return fragment(
         element("h2", "Difference", id="difference"),
