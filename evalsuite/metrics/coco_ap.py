@@ -1,14 +1,22 @@
 """COCO average precision and recall of boxes and masks, bit for bit those of pycocotools."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import hotcoco
 import numpy as np
+from hotcoco import mask as run_lengths
 from numpy.typing import NDArray
 
-from evalsuite.metrics.coco_results import Detections, collection_paused, mask_areas
+from evalsuite.data.names import refuse_unknown
+from evalsuite.metrics.coco_results import (
+    Detections,
+    Polygons,
+    RunLengths,
+    collection_paused,
+    mask_areas,
+)
 from evalsuite.metrics.coco_truth import Truth
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
@@ -70,19 +78,17 @@ def evaluate(detections: Detections, truth: Truth, kind: Kind) -> Evaluated:
         UserError: an image or category id is not in the truth, a mask has not its image's size, or
             an object of the truth has no box (or outline).
     """
-    truth.require(FIELD[kind])
-    _refuse_unknown(detections, truth)
+    coco = truth.engine(kind)
     columns = np.zeros((detections.image_ids.size, 7))
-    columns[:, 0] = detections.image_ids
+    columns[:, 0] = _image_numbers(detections, truth)
     columns[:, 5] = detections.scores
-    columns[:, 6] = detections.category_ids
-    if kind == "box":
-        assert detections.boxes is not None, "the caller looks at `kinds`"
+    columns[:, 6] = _category_numbers(detections, truth)
+    if kind == "box" and detections.boxes is not None:
         columns[:, 1:5] = detections.boxes
-        found = truth.coco.load_res(columns)
+        found = coco.load_res(columns)
     else:
-        found = _load_masks(detections, truth, columns)
-    engine = hotcoco.COCOeval(truth.coco, found, IOU_TYPE[kind])
+        found = _load_masks(detections, truth, columns, coco)
+    engine = hotcoco.COCOeval(coco, found, IOU_TYPE[kind])
     try:
         engine.evaluate()
     except Exception as error:
@@ -200,26 +206,65 @@ def _mean(entries: NDArray[np.float64]) -> float:
     return float(np.mean(existing)) if existing.size else -1.0
 
 
-def _refuse_unknown(detections: Detections, truth: Truth) -> None:
-    strange = ~np.isin(detections.image_ids, truth.image_ids)
-    detections.refuse(strange, f"is of an image that is not in {truth.path.name}")
-    known = np.array(list(truth.class_names), dtype=np.int64)
-    for place in np.flatnonzero(~np.isin(detections.category_ids, known))[:1]:
-        category = f"category_id {detections.category_ids[place]}, which {truth.path.name} has not"
-        detections.refuse(~np.isin(detections.category_ids, known), f"has {category}")
+def _image_numbers(detections: Detections, truth: Truth) -> NDArray[np.int64]:
+    """Return the engine's number of each detection's image."""
+    ids = detections.image_ids
+    if truth.image_numbers is None and ids.dtype != object:
+        strange = ~np.isin(ids, truth.image_ids)
+        detections.refuse(strange, f"is of an image that is not in {truth.path.name}")
+        return ids
+    known = truth.image_numbers or {number: number for number in truth.image_ids.tolist()}
+    return _looked_up(detections, ids, known, "image", truth)
 
 
-def _load_masks(detections: Detections, truth: Truth, columns: NDArray[np.float64]) -> Any:
+def _category_numbers(detections: Detections, truth: Truth) -> NDArray[np.int64]:
+    """Return the engine's number of each detection's category."""
+    ids = detections.category_ids
+    known = truth.category_numbers
+    if known is None and ids.dtype != object:
+        strange = ~np.isin(ids, np.array(list(truth.class_names), dtype=np.int64))
+        for place in np.flatnonzero(strange)[:1]:
+            what = f"has category_id {ids[place]}, which {truth.path.name} does not have"
+            detections.refuse(strange, what)
+        return ids
+    plain = {name: int(name) for name in truth.class_names} if known is None else known
+    return _looked_up(detections, ids, plain, "category", truth)
+
+
+def _looked_up(
+    detections: Detections,
+    ids: NDArray[Any],
+    known: Mapping[Any, int],
+    what: str,
+    truth: Truth,
+) -> NDArray[np.int64]:
+    """Return the number of each id; all must be known."""
+    names = ids.tolist()
+    where = truth.path.name
+    refuse_unknown(detections.source, names, known, what=f"{what}_id", where=where)
+    return np.array([known[name] for name in names], dtype=np.int64)
+
+
+def _load_masks(
+    detections: Detections, truth: Truth, columns: NDArray[np.float64], coco: Any
+) -> Any:
     """Return masks as the engine's results, with the mask's own area.
 
     Boxes are left out: with both, pycocotools' loadRes takes the area from the box, which moves
     AP by size (reference trap D2: small 60.16 -> 62.02).
     """
-    masks: Sequence[Any] = detections.masks or []
+    places = np.searchsorted(truth.image_ids, columns[:, 0].astype(np.int64))
+    expected = np.stack([truth.heights[places], truth.widths[places]], 1)
+    detections.refuse(
+        (expected == 0).any(1),
+        f"has a mask, but {truth.path.name} does not say its image's height and width",
+    )
+    masks = [
+        _run_lengths(mask, size)
+        for mask, size in zip(detections.masks or [], expected.tolist(), strict=True)
+    ]
     areas, totals = mask_areas(masks)
     sizes = np.array([mask.size for mask in masks], dtype=np.int64).reshape(-1, 2)
-    places = np.searchsorted(truth.image_ids, detections.image_ids)
-    expected = np.stack([truth.heights[places], truth.widths[places]], 1)
     for place in np.flatnonzero((sizes != expected).any(1))[:1]:
         found, wanted = sizes[place].tolist(), expected[place].tolist()
         what = f"has a mask of size {found}, its image has {wanted} (height, width)"
@@ -227,7 +272,16 @@ def _load_masks(detections: Detections, truth: Truth, columns: NDArray[np.float6
     detections.refuse(totals != sizes.prod(1), "has run lengths that do not fill its mask's size")
     with collection_paused():
         strings: list[Any] = [{"size": mask.size, "counts": mask.counts} for mask in masks]
-        found = truth.coco.load_res(columns, segmentation=strings)
+        columns[:, 1:5] = run_lengths.toBbox(strings) if strings else 0
+        found = coco.load_res(columns, segmentation=strings)
     if masks:
         found.update_anns(ids=np.arange(1, len(masks) + 1), area=areas.astype(np.float64))
     return found
+
+
+def _run_lengths(mask: RunLengths | Polygons, size: list[int]) -> RunLengths:
+    """Return a mask as run lengths; polygons are drawn in an image of (height, width)."""
+    if isinstance(mask, RunLengths):
+        return mask
+    merged = run_lengths.merge(run_lengths.frPyObjects(mask, *size))
+    return RunLengths((size[0], size[1]), merged["counts"].decode())

@@ -1,6 +1,10 @@
-"""COCO's ground truth, refused where pycocotools could not score it."""
+"""COCO's ground truth: what pycocotools scores is scored, whatever else a file holds.
 
-from collections.abc import Iterable
+hotcoco's own reader goes first. It is typed, so a file that it refuses, or whose ids are not plain
+positive integers, is read with care (coco_dataset.py) and handed to it with the scored keys alone.
+"""
+
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,26 +12,37 @@ import hotcoco
 import msgspec
 import numpy as np
 
-from evalsuite.data.official_json import refuse_repeated
+from evalsuite.data.official_json import fast, refuse_repeated
 from evalsuite.data.reading import read_bytes
+from evalsuite.metrics.coco_dataset import FORMAT, Dataset, read_dataset, refuse_values, scored
 from evalsuite.records.errors import UserError
 
-ABSENT = msgspec.Raw(b"null")
-KEYS = ("iscrowd", "area", "bbox", "segmentation")
+LARGEST = 2**53  # from here on hotcoco's columns of float64 take one id for its neighbour
+ALWAYS = ("iscrowd", "area")
+
+
+class _Thing(msgspec.Struct, gc=False):
+    """An image or a category."""
+
+    id: int
 
 
 class _Object(msgspec.Struct, gc=False):
-    """What of an object decides whether it can be scored, as it stands in the file."""
+    """An object that hotcoco reads as pycocotools does, with a box and an outline or without."""
 
-    id: int | float = 0
-    iscrowd: msgspec.Raw = ABSENT
-    area: msgspec.Raw = ABSENT
-    bbox: msgspec.Raw = ABSENT
-    segmentation: msgspec.Raw = ABSENT
+    id: int
+    image_id: int
+    category_id: int
+    iscrowd: int
+    area: float
+    bbox: list[float] | None = None
+    segmentation: list[list[float]] | dict[str, msgspec.Raw] | None = None
 
 
 class _File(msgspec.Struct, gc=False):
-    annotations: list[_Object] = []
+    images: list[_Thing]
+    categories: list[_Thing]
+    annotations: list[_Object]
 
 
 class Truth:
@@ -35,78 +50,133 @@ class Truth:
 
     Attributes:
         path: the file.
-        image_ids: sorted int64; `heights` and `widths` in pixels go with it.
-        class_names: name by category id, in the order of ids.
+        image_ids: the engine's numbers of the images, sorted int64: the file's ids where those are
+            plain. `heights` and `widths` in pixels go with them, 0 where the file has none.
+        class_names: name by the file's category id, in the order of ids.
+        image_numbers, category_numbers: the engine's number by the file's id; None where they are
+            the same.
 
     Raises:
-        UserError: the file is missing or malformed, has no images, or an object's number is 0 or
-            another's, or it has no `iscrowd` or `area`.
+        UserError: the file is missing or malformed, has no images, is another benchmark's, or an
+            object's number is missing, 0 or another's, or it has no `iscrowd` or `area`.
     """
 
+    image_numbers: Mapping[int | str, int] | None = None
+    category_numbers: Mapping[int | str, int] | None = None
+
     def __init__(self, path: Path) -> None:
-        self.path, self._lacking = path, _lacking(path)
-        self.require("iscrowd")
-        self.require("area")
+        self.path = path
+        content = read_bytes(path, FORMAT)
+        self._lacking: dict[str, list[int]] = {}
+        self._dataset: Dataset | None = None
+        self._engines: dict[str, Any] = {}
+        file = fast(content, _File)
+        if file is None or not self._take_plain(file):
+            del file
+            self._take_odd(read_dataset(path, content))
+
+    def _take_plain(self, file: _File) -> bool:
+        """Let hotcoco read the file; return False where it may not, or does not want to."""
+        ids = [one.id for one in file.annotations]
+        things = [one.id for one in (*file.images, *file.categories)]
+        if not file.images or not all(0 < one < LARGEST for one in (*ids, *things)):
+            return False
+        refuse_repeated(self.path, ids, "object")
+        if any(not _is_drawable(one.segmentation) for one in file.annotations):
+            return False
         try:
-            coco = hotcoco.COCO(str(path))
-        except Exception as error:  # hotcoco raises its own kinds; all of them mean a bad file
-            raise UserError(f"{path}: not a COCO instances file: {error}") from None
+            coco = hotcoco.COCO(str(self.path))
+        except Exception:  # hotcoco raises its own kinds; `read_dataset` says what is wrong
+            return False
+        if len(coco.anns) != len(ids) or len(coco.imgs) != len({one.id for one in file.images}):
+            raise AssertionError(f"{self.path}: hotcoco holds other records than the file")
+        self._lacking = {
+            "bbox": [one.id for one in file.annotations if not one.bbox],
+            "segmentation": [one.id for one in file.annotations if not one.segmentation],
+        }
         self._take(coco)
+        return True
 
     def _take(self, coco: Any) -> None:
         """Fill the attributes from hotcoco's object."""
-        self.coco = coco
-        images = sorted(self.coco.imgs.values(), key=lambda image: image["id"])
-        if not images:
-            raise UserError(f"{self.path}: no images; expected a COCO instances file")
+        self._engines = {"box": coco, "mask": coco}
+        images = sorted(coco.imgs.values(), key=lambda image: image["id"])
         self.image_ids = np.array([image["id"] for image in images], dtype=np.int64)
-        self.heights = np.array([image["height"] for image in images], dtype=np.int64)
-        self.widths = np.array([image["width"] for image in images], dtype=np.int64)
-        categories = sorted(self.coco.cats.values(), key=lambda category: category["id"])
-        self.class_names = {int(item["id"]): str(item["name"]) for item in categories}
+        self.heights, self.widths = (
+            np.array([image.get(side) or 0 for image in images], dtype=np.int64)
+            for side in ("height", "width")
+        )
+        categories = sorted(coco.cats.values(), key=lambda category: category["id"])
+        self.class_names: dict[int | str, str] = {
+            item["id"]: str(item["name"]) for item in categories
+        }
 
-    def only(self, image_ids: Iterable[int]) -> "Truth":
-        """Return the truth of some images, for a run that predicted no more; all classes stay."""
-        kept = self.coco.filter(img_ids=sorted(image_ids), drop_empty_images=False).dataset
-        # hotcoco drops the classes of which these images show nothing; they may be predicted.
-        kept["categories"] = list(self.coco.cats.values())
-        part = Truth.__new__(Truth)
-        part.path, part._lacking = self.path, self._lacking
-        part._take(hotcoco.COCO(kept))
-        return part
+    def _take_odd(self, dataset: Dataset) -> None:
+        """Fill the attributes from a file that hotcoco does not read as pycocotools does."""
+        refuse_values(self.path, dataset, ALWAYS)
+        self._dataset, self._engines = dataset, {}
+        self.image_numbers = dataset.image_numbers
+        self.category_numbers = dataset.category_numbers
+        self.image_ids = np.array([image["id"] for image in dataset.images], dtype=np.int64)
+        self.heights, self.widths = (
+            np.array([image[side] for image in dataset.images], dtype=np.int64)
+            for side in ("height", "width")
+        )
+        names = [category["name"] for category in dataset.categories]
+        ordered = sorted(dataset.category_numbers, key=lambda one: dataset.category_numbers[one])
+        self.class_names = dict(zip(ordered, names, strict=True))
 
-    def require(self, key: str) -> None:
-        """Do nothing where every object has what pycocotools reads.
+    def engine(self, kind: str) -> Any:
+        """Return hotcoco's object for scoring a kind, `box` or `mask`.
 
         Raises:
-            UserError: one has not; pycocotools raises as well, where hotcoco would make it up.
+            UserError: an object has no box (or no outline) that pycocotools could score.
         """
+        key = "bbox" if kind == "box" else "segmentation"
+        if self._dataset is None:
+            self._require(key)
+            return self._engines[kind]
+        if kind not in self._engines:
+            refuse_values(self.path, self._dataset, [key])
+            coco = hotcoco.COCO(scored(self._dataset, outlines=kind == "mask"))
+            if len(coco.anns) != len(self._dataset.annotations):
+                raise AssertionError(f"{self.path}: hotcoco holds other objects than the file")
+            self._engines[kind] = coco
+        return self._engines[kind]
+
+    def only(self, image_ids: Iterable[int | str]) -> "Truth":
+        """Return the truth of some images, for a run that predicted no more; all classes stay."""
+        part = Truth.__new__(Truth)
+        part.path, part._lacking, part._dataset = self.path, self._lacking, None
+        if self._dataset is None:
+            coco = self._engines["box"]
+            kept = coco.filter(img_ids=sorted(image_ids), drop_empty_images=False).dataset
+            # hotcoco drops the classes of which these images show nothing; they may be predicted.
+            kept["categories"] = list(coco.cats.values())
+            part._take(hotcoco.COCO(kept))
+            return part
+        whole = self._dataset
+        known = whole.image_numbers
+        numbers = {known[name] for name in image_ids if name in known}
+        part._take_odd(
+            whole._replace(
+                images=[one for one in whole.images if one["id"] in numbers],
+                annotations=[one for one in whole.annotations if one["image_id"] in numbers],
+            )
+        )
+        return part
+
+    def _require(self, key: str) -> None:
         ids = self._lacking[key]
         if ids:
             raise UserError(
                 f"{self.path}: object {ids[0]} has no {key}, without which pycocotools scores "
-                f"nothing ({len(ids)} such object(s)); add it to the file"
+                f"nothing ({len(ids)} such object(s)); export the file with it"
             )
 
 
-def _lacking(path: Path) -> dict[str, list[float]]:
-    """Return the ids of the objects without each of `KEYS`; null and [] are as good as nothing.
-
-    Raises:
-        UserError: an object is numbered 0, or as another.
-    """
-    try:
-        objects = msgspec.json.decode(read_bytes(path, "a COCO instances file"), type=_File)
-    except msgspec.MsgspecError as error:
-        raise UserError(f"{path}: not a COCO instances file: {error}") from None
-    ids = [one.id for one in objects.annotations]
-    if 0 in ids:
-        raise UserError(
-            f"{path}: object 0 is numbered 0, which pycocotools takes for no object at all; "
-            "number them from 1"
-        )
-    refuse_repeated(path, ids, "object")
-    return {
-        key: [one.id for one in objects.annotations if bytes(getattr(one, key)) in (b"null", b"[]")]
-        for key in KEYS
-    }
+def _is_drawable(outline: list[list[float]] | dict[str, Any] | None) -> bool:
+    """Return whether hotcoco draws an outline as pycocotools does, if there is one."""
+    if isinstance(outline, dict):
+        return "counts" in outline and "size" in outline
+    return not outline or all(len(part) >= 6 and len(part) % 2 == 0 for part in outline)

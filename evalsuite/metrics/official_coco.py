@@ -40,11 +40,14 @@ def official_ap(detections: Detections, truth: Truth, kind: Kind) -> list[Score]
 
 def official_arrays(detections: Detections, truth: Truth, kind: Kind) -> OfficialArrays:
     """Return what pycocotools computes, with boxes dropped for masks (reference trap D2)."""
-    records = [_only(record, FIELD[kind]) for record in detections.records()]
+    # Of masks alone pycocotools makes boxes itself.
+    field = FIELD[kind] if kind == "mask" or detections.boxes is not None else FIELD["mask"]
+    records = [_only(record, field) for record in detections.records()]
     with contextlib.redirect_stdout(io.StringIO()):  # it prints progress on stdout
         official = COCO(str(truth.path))
         evaluation = COCOeval(official, _results(official, records), IOU_TYPE[kind])
-        evaluation.params.imgIds = truth.image_ids.tolist()
+        if truth.image_numbers is None:
+            evaluation.params.imgIds = truth.image_ids.tolist()
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -1,11 +1,13 @@
 """COCO detection for `evalsuite tasks`, `doctor` and `score`: AP of boxes, of masks, or of both."""
 
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.metrics.coco_ap import (
+    Evaluated,
     Kind,
     ap_scores,
     class_ap,
@@ -132,19 +134,17 @@ class Detection:
         Raises:
             UserError: an image or class is not in the truth, or a mask is malformed.
         """
-        found = detections_of(predictions)
         figures = [
-            ap_scores(evaluate(found, references, kind), references, kind, interval=interval)
-            for kind in _kinds(found)
+            ap_scores(evaluated, references, kind, interval=interval)
+            for kind, evaluated in _evaluated(detections_of(predictions), references).items()
         ]
         return [score for together in zip(*figures, strict=True) for score in together]
 
     def class_scores(self, predictions: Predictions, references: Any) -> list[Score]:
         """Return the AP of every class that has ground truth: `box_ap/person`, `mask_ap/person`."""
-        found = detections_of(predictions)
         scores: list[Score] = []
-        for kind in _kinds(found):
-            scores += class_ap(evaluate(found, references, kind), references, kind)
+        for kind, evaluated in _evaluated(detections_of(predictions), references).items():
+            scores += class_ap(evaluated, references, kind)
         return scores
 
     def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
@@ -184,6 +184,29 @@ class Detection:
         truth = self.references(data, split)
         found = read_detections(predictions)
         return [score for kind in _kinds(found) for score in official_ap(found, truth, kind)]
+
+
+def _evaluated(found: Detections, truth: Truth) -> dict[Kind, Evaluated]:
+    """Return the evaluation of each kind that can be scored; says which cannot, and why.
+
+    Raises:
+        UserError: none can.
+    """
+    if found.remark:
+        warnings.warn(found.remark, stacklevel=3)
+    evaluated: dict[Kind, Evaluated] = {}
+    reasons: list[UserError] = []
+    for kind in _kinds(found):
+        try:
+            evaluated[kind] = evaluate(found, truth, kind)
+        except UserError as error:
+            reasons.append(error)
+    if not evaluated:
+        raise reasons[0]
+    for reason in reasons:
+        left_out = "masks" if "box" in evaluated else "boxes"
+        warnings.warn(f"{reason}: {left_out} are not scored", stacklevel=3)
+    return evaluated
 
 
 def _kinds(found: Detections) -> tuple[Kind, ...]:
