@@ -7,7 +7,6 @@ is its wnid or its number in the sorted wnids. An image's name is its file name,
 `.JPEG`. A journal holds what the JSON file holds.
 """
 
-import csv
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +17,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.data.names import image_stem
+from evalsuite.data.reading import read_rows
 from evalsuite.metrics.classification import TOP, Answers, answers_of_classes, answers_of_logits
 from evalsuite.records.errors import UserError
 
 Classes = list[int | str]
+FORMAT = "classification results: logits (.npz), or best classes by image name (.json, .csv)"
 
 
 class Labels(NamedTuple):
@@ -47,6 +49,10 @@ class Logits(Mapping[str, NDArray[Any]]):
                 f"{source}: {len(names)} names for logits of shape {logits_NC.shape} and type "
                 f"{logits_NC.dtype}; expected one row of floating-point numbers a name"
             )
+        # Compiled code takes neither half nor extended precision, nor another byte order.
+        self.logits_NC = logits_NC.astype(
+            np.float32 if logits_NC.dtype.itemsize <= 4 else np.float64, copy=False
+        )
         self.places = {stem(name): place for place, name in enumerate(names)}
         _refuse_repeated(source, names)
         # A sum is finite only where all its numbers are; no second array of the logits' size.
@@ -117,8 +123,8 @@ def answers_of(predictions: Mapping[Any, Any], truth: Labels) -> Answers:
 
 
 def stem(name: str) -> str:
-    """Return an image's name without folder and `.JPEG`."""
-    return name.rsplit("/", 1)[-1].removesuffix(".JPEG")
+    """Return an image's name without folder and suffix."""
+    return image_stem(name)
 
 
 def _read_logits(path: Path) -> Logits:
@@ -148,12 +154,8 @@ def _read_json(path: Path) -> list[tuple[str, Classes]]:
 
 
 def _read_csv(path: Path) -> list[tuple[str, Classes]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a CSV file of image names and classes: {error}") from None
-    return [(row[0], [int(cell) if cell.isdigit() else cell for cell in row[1:]]) for row in rows]
+    rows = [row.cells for row in read_rows(path, FORMAT)]
+    return [(row[0], [int(cell) if cell.isdecimal() else cell for cell in row[1:]]) for row in rows]
 
 
 def _numbers(predictions: Mapping[str, Sequence[int | str]], truth: Labels) -> NDArray[np.int64]:

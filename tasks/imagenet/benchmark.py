@@ -1,6 +1,7 @@
 """ImageNet-1K for `evalsuite tasks`, `doctor` and `score`: top-1, top-5 and ReaL accuracy."""
 
 import json
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +26,7 @@ from .card import CARD, NAMES, REAL, REAL_SOURCE
 from .shown import showing
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
+NUM_CLASSES = 1000  # that real.json counts
 REAL_NAME = "ILSVRC2012_val_{:08d}"  # image i of real.json, counted from 1
 
 
@@ -97,8 +99,9 @@ class ImageNet:
             again = next(name for name in names if names.count(name) > 1)
             raise UserError(f"{data / 'imagenet' / split}: two images are named {again}")
         labels = np.array([sample.target["label"] for sample in samples], dtype=np.int64)
-        real = _real_labels(data / REAL, names) if split == "val" else None
-        return Labels(names, labels, self.wnids(data, split), real)
+        wnids = self.wnids(data, split)
+        real = _real_labels(data / REAL, names, len(wnids)) if split == "val" else None
+        return Labels(names, labels, wnids, real)
 
     def read_predictions(self, path: Path) -> Predictions:
         """Return logits (.npz) or best classes (.json, .csv): metrics/classification_results.py.
@@ -159,7 +162,7 @@ class ImageNet:
         return official_accuracy(read_classification(predictions), self.references(data, split))
 
 
-def _real_labels(path: Path, names: list[str]) -> list[list[int]] | None:
+def _real_labels(path: Path, names: list[str], num_classes: int) -> list[list[int]] | None:
     """Return the ReaL classes of each image, None where the file is not there."""
     if not path.is_file():
         return None
@@ -167,12 +170,21 @@ def _real_labels(path: Path, names: list[str]) -> list[list[int]] | None:
         lists = msgspec.convert(json.loads(path.read_bytes()), list[list[int]])
     except (ValueError, msgspec.ValidationError) as error:
         raise UserError(f"{path}: not the lists of ReaL ({REAL_SOURCE}): {error}") from None
+    if num_classes != NUM_CLASSES:
+        warnings.warn(
+            f"{path}: numbers {NUM_CLASSES} classes, here are {num_classes}: no ReaL accuracy",
+            stacklevel=3,
+        )
+        return None
     by_name = {REAL_NAME.format(place + 1): classes for place, classes in enumerate(lists)}
     missing = [name for name in names if stem(name) not in by_name]
     if missing:
-        raise UserError(
-            f"{path}: has no entry of image {missing[0]} ({len(missing)} such image(s))"
+        warnings.warn(
+            f"{path}: has no entry of image {missing[0]} ({len(missing)} such image(s)): "
+            "no ReaL accuracy",
+            stacklevel=3,
         )
+        return None
     return [by_name[stem(name)] for name in names]
 
 
