@@ -130,7 +130,7 @@ def test_unreadable_images_are_named(data: Path) -> None:
     (data / "toy/photos/2.png").write_bytes(b"<html>")
     found = problems(examine(toy(), data))
     assert "an empty file" in found["toy/photos/1.png"]
-    assert "no image of a known format" in found["toy/photos/2.png"]
+    assert "a web page" in found["toy/photos/2.png"]
     assert found[PHOTOS.path] == "2 of 4 decoded images are readable"
 
 

@@ -40,7 +40,7 @@ def variants() -> dict[str, tuple[Image.Image, str]]:
         "clear.png": (clear, "PNG"),
         "palette.png": (coffee.convert("P"), "PNG"),
         "grey_alpha.png": (clear.convert("LA"), "PNG"),
-        "deep.png": (Image.fromarray(np.asarray(coffee.convert("L"), np.uint16) * 257), "PNG"),
+        "wide.png": (Image.fromarray(np.asarray(coffee.convert("L"), np.uint16)), "PNG"),
     }
 
 

@@ -1,11 +1,18 @@
 """Image files as RGB pixels, without torch: what the doctor and the transforms share."""
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
 
+from evalsuite.data.reading import shortened
 from evalsuite.records.errors import UserError
+from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
 # What PIL raises for files that are cut short, are no image, or claim an absurd size. The bomb
 # warning is an exception only where the user turned warnings into errors.
@@ -18,40 +25,147 @@ DECODING_ERRORS = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
+DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # PIL's modes of grey in more than 8 bits
+WHITE = 255
+UPRIGHT = 1  # EXIF 2.32, tag 0x0112: row 0 is the top, column 0 the left
+
+TURNED = (
+    "are stored turned, with an orientation tag that official loaders leave aside "
+    "(`exiftran -ai` turns the pixels themselves)"
+)
+CLEAR = "have transparency, which official loaders drop: hidden colours show"
+FRAMES = "have several frames, of which the first is read"
+PRINTED = "are in CMYK, converted without their colour profile as official loaders do"
 
 
 class UnreadableImageError(UserError):
     """One image cannot be decoded; apart from other mistakes so that a run may skip a few."""
 
 
+class ImageFacts(NamedTuple):
+    """What a look at a whole image tells: width and height, and what official loaders leave aside.
+
+    A remark goes on after "3 images".
+    """
+
+    size: tuple[int, int]
+    remarks: tuple[str, ...]
+
+
 def read_image(path: Path) -> Image.Image:
     """Return the image as RGB, decoded as the official loaders do.
 
     The EXIF orientation is left out of account and an alpha channel is dropped, because
-    torchvision's `default_loader`, with which all published numbers were made, does so.
+    torchvision's `default_loader`, with which all published numbers were made, does so. It also
+    makes every value above 255 of a deeper grey white; such an image is refused.
 
     Raises:
-        UnreadableImageError: the file is missing, empty, cut short, or no image; it is named.
+        UnreadableImageError: the file is missing, empty, cut short, no image, or grey in more
+            than 8 bits; it is named.
 
     Source: torchvision/datasets/folder.py pil_loader.
     """
+    with _opened(path) as image:
+        return _rgb(path, image)
+
+
+def image_facts(path: Path) -> ImageFacts:
+    """Return what a look at the whole image tells; it is decoded as by `read_image`.
+
+    Raises:
+        UnreadableImageError: as `read_image`.
+    """
+    with _opened(path) as image:
+        is_printed, is_clear = image.mode == "CMYK", _is_clear(image)
+        size = _rgb(path, image).size
+        truths = {
+            TURNED: _orientation(image) != UPRIGHT,
+            CLEAR: is_clear,
+            FRAMES: _has_frames(image),
+            PRINTED: is_printed,
+        }
+        return ImageFacts(size, tuple(remark for remark, is_true in truths.items() if is_true))
+
+
+def orientation_of(path: Path) -> int:
+    """Return a photo's orientation tag; 1, upright, where it has none."""
+    with _opened(path) as image:
+        return _orientation(image)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image; what goes wrong with it becomes an `UnreadableImageError`."""
     try:
         with path.open("rb") as file, Image.open(file) as image:
-            return image.convert("RGB")
+            yield image
     except FileNotFoundError:
-        message = f"{path}: no such image; run `evalsuite doctor` to see what is missing"
-        raise UnreadableImageError(message) from None
+        raise UnreadableImageError(f"{path}: no such image") from None
+    except UserError:  # which is a ValueError, too
+        raise
     except DECODING_ERRORS as error:
-        raise UnreadableImageError(
-            f"{path}: {_found(path, error)}; fetch the file again"
-        ) from error
+        raise UnreadableImageError(f"{path}: {_found(path, error)}") from error
+
+
+def _rgb(path: Path, image: Image.Image) -> Image.Image:
+    if image.mode in DEEP:
+        return Image.fromarray(_eight_bits(path, image)).convert("RGB")
+    image.load()
+    image.info.pop("transparency", None)  # PIL warns of some; the colours are the same without
+    return image.convert("RGB")
+
+
+def _eight_bits(path: Path, image: Image.Image) -> NDArray[np.uint8]:
+    """Return a deep image's values where 8 bits hold them."""
+    values_HW = np.asarray(image)
+    low, high = float(values_HW.min()), float(values_HW.max())
+    if low >= 0 and high <= WHITE and bool((values_HW == np.floor(values_HW)).all()):
+        return values_HW.astype(np.uint8)
+    raise UnreadableImageError(
+        f"{path}: grey of more than 8 bits, values {low:g} to {high:g}, which would turn black or "
+        f"white; save it in 8 bits with the range that matters spread over 0 to {WHITE}"
+    )
+
+
+def _is_clear(image: Image.Image) -> bool:
+    """Return whether a pixel is not wholly opaque."""
+    if not image.has_transparency_data:
+        return False
+    lowest = image.convert("RGBA").getextrema()[-1][0]  # type: ignore[index]
+    return lowest < WHITE
+
+
+def _orientation(image: Image.Image) -> int:
+    with suppress(*DECODING_ERRORS):  # a tag that cannot be read turns nothing
+        return int(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT))
+    return UPRIGHT
+
+
+def _has_frames(image: Image.Image) -> bool:
+    """Return whether there are further pictures; a camera's previews (MPO) are none."""
+    with suppress(*DECODING_ERRORS):
+        return image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+    return False
 
 
 def _found(path: Path, error: Exception) -> str:
-    """Return what is wrong with the file, in one line."""
-    if path.is_file() and path.stat().st_size == 0:
-        return "an empty file, expected an image"
+    """Return what is wrong with the file and what to do, in one line."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"cannot be read ({error.strerror})"
+    with path.open("rb") as file:
+        start = file.read(LOOKED_AT)
+    if not start:
+        return "an empty file, expected an image; fetch the file again"
+    kind = kind_of(start)
     # PIL puts the whole path or object into some messages; the caller names the file already.
     if "cannot identify image file" in str(error):
-        return f"{path.stat().st_size:,} bytes that are no image of a known format"
-    return f"cannot be decoded ({' '.join(str(error).split())})"
+        if kind is None:
+            size = f"{path.stat().st_size:,} bytes"
+            return f"{size} that are no image of a known format; fetch the file again"
+        if kind.endswith("image"):
+            return f"{kind} of a kind that cannot be read; save it as a JPEG or PNG"
+        return f"{kind}, expected an image"
+    reason = shortened(str(error))
+    if reason.startswith("conversion from"):
+        return f"cannot be read as RGB ({reason}); save it as RGB"
+    return f"cannot be decoded ({reason}); fetch the file again"

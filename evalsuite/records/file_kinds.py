@@ -12,6 +12,8 @@ _MARKS = (
     (b"\x89PNG\r\n", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
     (b"RIFF", "a RIFF file (a WebP image, say)"),
     (b"%PDF", "a PDF document"),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word document"),
@@ -25,6 +27,8 @@ _MARKS = (
     (b"PK\x03\x04", "a zip archive"),
     (b"PK\x05\x06", "an empty zip archive"),
 )
+_MEDIA_MARK, _MEDIA_PLACE = b"ftyp", 4  # ISO 14496-12; the brand follows
+_PHOTOS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 _PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")
 
@@ -40,6 +44,8 @@ def kind_of(content: bytes) -> str | None:
             return kind
     if content.startswith(_PICKLES):
         return "a Python pickle"
+    if content[_MEDIA_PLACE:].startswith(_MEDIA_MARK):
+        return "a HEIC or AVIF image" if content[8:12] in _PHOTOS else "a video (MP4 or the like)"
     if content[_TAR_PLACE : _TAR_PLACE + len(_TAR_MARK)] == _TAR_MARK:
         return "a tar archive"
     if content.lstrip()[:9].lower().startswith(_PAGES):
