@@ -30,6 +30,8 @@ from evalsuite.report.page import page
 from evalsuite.report.page_run import shown_run
 from evalsuite.report.verdict import Conditions, verdict
 
+TWO_SETS = "--paired compares two runs, or two --predictions files of one task"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRequest:
@@ -46,9 +48,15 @@ class ScoreRequest:
 
     @property
     def names(self) -> tuple[str, str]:
-        """The two sets of a paired difference as they were asked for: A and B."""
-        first, second = self.predictions if self.predictions else (self.target, self.other)
-        return str(first), str(second)
+        """The two sets of a paired difference as they were asked for: A and B.
+
+        Raises:
+            UserError: they are not two.
+        """
+        named = self.predictions or tuple(filter(None, (self.target, self.other)))
+        if len(named) != 2:
+            raise UserError(TWO_SETS)
+        return str(named[0]), str(named[1])
 
 
 class Scorable(NamedTuple):
@@ -111,7 +119,7 @@ def paired_difference(found: Scorable, names: tuple[str, str]) -> Difference:
         UserError: there are not two sets, or they do not answer the same samples.
     """
     if len(found.sets) != 2:
-        raise UserError("--paired compares two runs, or two --predictions files of one task")
+        raise UserError(TWO_SETS)
     score = found.benchmark.paired(found.sets[0], found.sets[1], found.references)
     return Difference(names=names, score=score, unlike=unlike(found.answerings))
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,16 @@ def test_two_files_say_which_is_a(world: Path, tmp_path: Path, printed: Any) -> 
     assert out.splitlines()[:2] == [f"A: {files[0]}", f"B: {files[1]}"]
     assert "accuracy, A minus B: +" in out
     assert "A is better than B" in out
+
+
+def test_one_file_has_nothing_to_be_compared_with(world: Path, tmp_path: Path) -> None:
+    samples = benchmark_named("nlvr2").samples(world, "dev")
+    (tmp_path / "labels.csv").write_text("".join(f"{one.id},True\n" for one in samples))
+    words = ["score", "nlvr2", "--predictions", str(tmp_path / "labels.csv"), "--paired"]
+    command = [sys.executable, "-m", "evalsuite", *words, "--data", str(world), "--split", "dev"]
+    done = run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("evalsuite: --paired compares two runs, or two --predictions")
 
 
 def test_a_difference_without_an_interval_ranks_nobody(
