@@ -53,7 +53,8 @@ class ScoreRequest:
         Raises:
             UserError: they are not two.
         """
-        named = self.predictions or tuple(filter(None, (self.target, self.other)))
+        runs = (self.target, *([self.other] if self.other else []))
+        named = self.predictions or runs
         if len(named) != 2:
             raise UserError(TWO_SETS)
         return str(named[0]), str(named[1])

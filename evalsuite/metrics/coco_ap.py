@@ -1,4 +1,8 @@
-"""COCO average precision and recall of boxes and masks, bit for bit those of pycocotools."""
+"""COCO average precision and recall of boxes and masks, bit for bit those of pycocotools.
+
+But for masks with a run of length zero, past the first, at one place in truth and result:
+pycocotools' rleIou takes two empty runs for the end of both masks (docs/scorers.md).
+"""
 
 import math
 from collections.abc import Mapping
