@@ -331,12 +331,16 @@ def reproduce(
 def convert(
     checkpoint: Annotated[str, typer.Argument(help="A .pth: path, URL or released file's name.")],
     out: Annotated[Path, typer.Argument(help="The .safetensors to write.")],
+    state: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Which weights of the file, such as model_ema."),
+    ] = None,
 ) -> None:
     """Open a released .pth without running its pickle; write safetensors, print the key report."""
     from evalsuite.backbones.convert import convert as run_it
     from evalsuite.backbones.fetch import local_file
 
-    print(run_it(local_file(checkpoint), out))
+    print(run_it(local_file(checkpoint), out, state))
 
 
 @app.command()

@@ -8,9 +8,8 @@ from accelerate import Accelerator
 from torch import device
 
 from evalsuite.backbones.beit3 import Beit3, beit3
-from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.contract import Backbone
-from evalsuite.backbones.convert import recognise
+from evalsuite.backbones.convert import read_weights, recognise
 from evalsuite.backbones.fetch import local_file
 from evalsuite.backbones.loading import KeyReport, load_weights
 from evalsuite.benchmark import Benchmark
@@ -105,7 +104,7 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     if weights.state is not None:
         report = load_weights(backbone, head, weights.state, new_head=trains, source=weights.origin)
         if accelerator.is_main_process:
-            say(str(report))
+            say("\n".join((*weights.notes, str(report))))
     model = TaskModel(backbone, head, open_task)
     share_cores(model)
     return Work(
@@ -132,7 +131,9 @@ def load_backbone(weights: str, *, image_size: int | None = None) -> Backbone:
         UserError: the file is not there, not to be trusted, or of no known backbone.
     """
     path = local_file(weights)
-    state = read_checkpoint(path)
+    state, notes = read_weights(path)
+    for note in notes:
+        say(note)
     found = recognise(state, str(path))
     if found.backbone is None:
         raise UserError(f"{path}: a BEiT-3 of no known size")

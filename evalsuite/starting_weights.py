@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from evalsuite.backbones.checkpoint import read_checkpoint
-from evalsuite.backbones.convert import HEAD_KEYS, recognise
+from evalsuite.backbones.convert import HEAD_KEYS, read_weights, recognise
 from evalsuite.backbones.fetch import is_shipped, local_file
 from evalsuite.catalog import backbone_names, check_known
 from evalsuite.records.errors import UserError
@@ -21,13 +20,15 @@ TINY_BACKBONE = "beit3_tiny"
 class Weights(NamedTuple):
     """The starting weights: where they come from, and what the file holds.
 
-    `is_usual` marks those that the recipe chose because nobody named any.
+    `is_usual` marks those that the recipe chose because nobody named any. `notes` says what was
+    chosen in the file and which prefixes its keys lost.
     """
 
     origin: str
     sha256: str | None
     state: Mapping[str, Tensor] | None
     is_usual: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def weights_named(name: str | None, seed: int, *, is_usual: bool = False) -> Weights:
@@ -45,7 +46,8 @@ def weights_named(name: str | None, seed: int, *, is_usual: bool = False) -> Wei
     path = local_file(name)
     # A shipped file lies wherever the package was installed: its name says more.
     origin = f"pretrained: {path.name}" if is_shipped(path) else str(path)
-    return Weights(origin, file_sha256(path), read_checkpoint(path), is_usual)
+    state, notes = read_weights(path)
+    return Weights(origin, file_sha256(path), state, is_usual, notes)
 
 
 def backbone_of(asked: str | None, weights: Weights | None) -> str:

@@ -86,11 +86,11 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     tensors = (tmp_path / "whole.safetensors").read_bytes()
     for name, damaged, message in (
         ("cut.pth", content[: len(content) // 2], "cut short or damaged"),
-        ("text.pth", b"not a checkpoint", "neither"),
+        ("text.pth", b"not a checkpoint", "a text file"),
         ("page.pth", b"<!DOCTYPE html><html>", "a web page"),
-        ("empty.pth", b"", "neither"),
+        ("empty.pth", b"", "an empty file"),
         ("garbage.pth", b"\x80\x02garbage", "damaged"),
-        ("cut.safetensors", tensors[: len(tensors) // 2], "damaged safetensors"),
+        ("cut.safetensors", tensors[: len(tensors) // 2], "safetensors file that is cut short"),
     ):
         (tmp_path / name).write_bytes(damaged)
         with pytest.raises(UserError, match=message) as caught:
@@ -102,7 +102,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 
 def test_a_file_without_state_says_what_it_holds(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "loss": 0.1}, tmp_path / "w.pth")
-    with pytest.raises(UserError, match=r"no state dictionary .*: epoch, loss"):
+    with pytest.raises(UserError, match=r"no state dictionary .*but epoch, loss"):
         read_checkpoint(tmp_path / "w.pth")
 
 
@@ -176,7 +176,7 @@ def test_weights_of_another_backbone_are_refused() -> None:
     state = vqa_state()
     with pytest.raises(UserError, match=r"lacks layers\.4"):
         load_weights(Beit3(replace(NO_NORM, depth=5)), None, state)
-    with pytest.raises(UserError, match=r"holds layers\.3.*which the model has not"):
+    with pytest.raises(UserError, match=r"holds layers\.3.*which the model does not have"):
         load_weights(Beit3(replace(NO_NORM, depth=3)), None, state)
     with pytest.raises(UserError, match=r"text_embed.weight has shape \(60, 96\), expected \(61"):
         load_weights(Beit3(replace(NO_NORM, vocab_size=61)), None, state)

@@ -3,17 +3,19 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
 
 from evalsuite.backbones.beit3_config import CONFIGS
-from evalsuite.backbones.checkpoint import read_checkpoint, save_checkpoint
+from evalsuite.backbones.checkpoint import open_checkpoint, save_checkpoint
+from evalsuite.backbones.state_choice import Choice, unwrapped
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256
 
 PREFIX = "beit3."
+ANCHOR = "beit3.vision_embed.proj.weight"  # in every BEiT-3 file
 LAYER = re.compile(r"beit3\.encoder\.layers\.(\d+)\.")
 # Which head is in the file: the first key that is there decides.
 HEAD_KEYS = {
@@ -42,6 +44,7 @@ class Recognised:
     num_classes: int | None
     num_parameters: int
     keys: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         head = self.task or "no head"
@@ -54,8 +57,23 @@ class Recognised:
                 f"final norm: {'yes' if self.final_norm else 'no'}",
                 f"{self.num_parameters:,} parameters in {len(self.keys)} tensors",
                 f"keys outside the backbone: {', '.join(heads) or 'none'}",
+                *self.notes,
             )
         )
+
+
+def read_weights(path: Path, wanted: str | None = None) -> Choice:
+    """Return the state dictionary of a checkpoint under official keys, whatever wrapped the model.
+
+    Args:
+        wanted: the name of the state dictionary in the file; None for the usual one.
+
+    Raises:
+        UserError: the file holds no weights, or several that could be meant.
+    """
+    opened = open_checkpoint(path, wanted)
+    bare = unwrapped(opened.state, ANCHOR, str(path))
+    return Choice(bare.state, (*opened.notes, *bare.notes))
 
 
 def recognise(state: Mapping[str, Tensor], source: str = "the checkpoint") -> Recognised:
@@ -65,10 +83,13 @@ def recognise(state: Mapping[str, Tensor], source: str = "the checkpoint") -> Re
         UserError: it is no BEiT-3.
     """
     try:
-        patch = state["beit3.vision_embed.proj.weight"]
+        patch = state[ANCHOR]
         positions = state["beit3.encoder.embed_positions.A.weight"]
     except KeyError as error:
-        raise UserError(f"{source}: no BEiT-3 checkpoint, it lacks {error.args[0]}") from None
+        some = ", ".join(list(state)[:2])
+        raise UserError(
+            f"{source}: no BEiT-3 checkpoint, it lacks {error.args[0]} (it holds {some}, ...)"
+        ) from None
     layers = [int(match[1]) for match in map(LAYER.match, state) if match]
     depth = 1 + max(layers, default=-1)
     shape = (depth, patch.shape[0], patch.shape[-1])
@@ -85,18 +106,21 @@ def recognise(state: Mapping[str, Tensor], source: str = "the checkpoint") -> Re
     )
 
 
-def convert(checkpoint: Path, out: Path) -> Recognised:
+def convert(checkpoint: Path, out: Path, wanted: str | None = None) -> Recognised:
     """Rewrite a checkpoint as safetensors without running its pickle; return what it holds.
 
-    The keys stay the official ones; the file's metadata names its origin.
+    The keys are the official ones; the file's metadata names its origin.
+
+    Args:
+        wanted: the name of the state dictionary in the file; None for the usual one.
 
     Raises:
         UserError: the checkpoint cannot be read or is no BEiT-3, or `out` is no `.safetensors`.
     """
     if out.suffix != ".safetensors":
         raise UserError(f"{out}: expected a name that ends in .safetensors")
-    state = read_checkpoint(checkpoint)
+    state, notes = read_weights(checkpoint, wanted)
     recognised = recognise(state, str(checkpoint))
     metadata = {"source": checkpoint.name, "source_sha256": file_sha256(checkpoint)}
     save_checkpoint(out, state, metadata)
-    return recognised
+    return replace(recognised, notes=notes)

@@ -65,7 +65,7 @@ def load_weights(
 
     Raises:
         UserError: a weight is missing or has another shape, or the file holds layers that the
-            backbone has not.
+            backbone does not have.
     """
     prefix = backbone.prefix
     of_backbone = {k.removeprefix(prefix): t for k, t in state.items() if k.startswith(prefix)}
@@ -114,7 +114,7 @@ def _load_backbone(backbone: Backbone, official: Mapping[str, Tensor], source: s
         f"{key} has shape {tuple(given[key].shape)}, expected {tuple(expected[key].shape)}"
         for key in fit.misshapen[:2]
     ]
-    problems += [f"holds {_listed(foreign)}, which the model has not"] if foreign else []
+    problems += [f"holds {_listed(foreign)}, which the model does not have"] if foreign else []
     if problems:
         raise UserError(
             f"{source}: not the weights of this backbone: {'; '.join(problems)}; "
@@ -144,7 +144,7 @@ def _require_head(
         key = fit.misshapen[-1]
         raise UserError(
             f"{source}: {key} has {len(given[key])} rows, the task has {len(expected[key])} "
-            "classes; fine-tune a new head, or choose weights of this task"
+            "classes; fine-tune a new head with --new-head, or choose weights of this task"
         )
     if fit.absent:
         raise UserError(

@@ -96,7 +96,7 @@ def set_up(request: PretrainRequest) -> Work:
     if start.state is not None:
         report = load_weights(backbone, head, start.state, new_head=True, source=start.origin)
         if accelerator.is_main_process:
-            say(str(report))
+            say("\n".join((*start.notes, str(report))))
     model = TaskModel(backbone, head, task)
     share_cores(model)
     return Work(
