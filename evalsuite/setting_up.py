@@ -12,6 +12,7 @@ from evalsuite.backbones.contract import Backbone
 from evalsuite.backbones.convert import read_weights, recognise
 from evalsuite.backbones.fetch import local_file
 from evalsuite.backbones.loading import KeyReport, load_weights
+from evalsuite.backbones.weight_folder import weight_source
 from evalsuite.benchmark import Benchmark
 from evalsuite.catalog import backbone_names, task_named
 from evalsuite.data.index import SampleIndex, open_index
@@ -131,7 +132,7 @@ def load_backbone(weights: str, *, image_size: int | None = None) -> Backbone:
         UserError: the file is not there, not to be trusted, or of no known backbone.
     """
     path = local_file(weights)
-    state, notes = read_weights(path)
+    state, notes = read_weights(weight_source(path))
     for note in notes:
         say(note)
     found = recognise(state, str(path))

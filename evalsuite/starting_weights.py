@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from evalsuite.backbones.convert import HEAD_KEYS, read_weights, recognise
 from evalsuite.backbones.fetch import is_shipped, local_file
+from evalsuite.backbones.weight_folder import weight_source
 from evalsuite.catalog import backbone_names, check_known
 from evalsuite.records.errors import UserError
-from evalsuite.records.files import file_sha256
 from evalsuite.records.recipe import Recipe
 
 SCRATCH = "scratch"  # in the place of a file: start from nothing; `./scratch` is a file
@@ -35,8 +35,8 @@ def weights_named(name: str | None, seed: int, *, is_usual: bool = False) -> Wei
     """Return the weights of a name, downloaded where they are not here.
 
     Args:
-        name: a path, an address, or the name of a shipped or released file; None and "scratch"
-            start from scratch.
+        name: a path (of a file, a folder, an index of shards), an address, or the name of a
+            shipped or released file; None and "scratch" start from scratch.
 
     Raises:
         UserError: there is no such file, or it holds no weights.
@@ -44,10 +44,13 @@ def weights_named(name: str | None, seed: int, *, is_usual: bool = False) -> Wei
     if name is None or name == SCRATCH:
         return Weights(f"from scratch, seed {seed}", None, None, is_usual)
     path = local_file(name)
+    source = weight_source(path)
+    if len(source.files) == 1:
+        path = source.files[0]
     # A shipped file lies wherever the package was installed: its name says more.
     origin = f"pretrained: {path.name}" if is_shipped(path) else str(path)
-    state, notes = read_weights(path)
-    return Weights(origin, file_sha256(path), state, is_usual, notes)
+    state, notes = read_weights(source)
+    return Weights(origin, source.sha256, state, is_usual, notes)
 
 
 def backbone_of(asked: str | None, weights: Weights | None) -> str:

@@ -57,9 +57,13 @@ def open_checkpoint(path: Path, wanted: str | None = None) -> Choice:
     Raises:
         UserError: the file is missing, damaged, no checkpoint, or wants to run code.
     """
-    if not path.exists():
-        raise UserError(f"{path}: no such file; expected weights (.pth or .safetensors)")
-    start = read_start(path)
+    try:
+        start = read_start(path)
+    except FileNotFoundError:
+        message = f"{path}: no such file; expected weights (.safetensors or .pth)"
+        raise UserError(message) from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); expected weights") from None
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= LARGEST_HEADER:
         return chosen_state(_read_safetensors(path), path, wanted)
     kind = zip_kind(path) if start.startswith(b"PK\x03\x04") else kind_of_weights(path, start)

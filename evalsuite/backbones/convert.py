@@ -9,10 +9,10 @@ from pathlib import Path
 from torch import Tensor
 
 from evalsuite.backbones.beit3_config import CONFIGS
-from evalsuite.backbones.checkpoint import open_checkpoint, save_checkpoint
+from evalsuite.backbones.checkpoint import save_checkpoint
 from evalsuite.backbones.state_choice import Choice, unwrapped
+from evalsuite.backbones.weight_folder import Source, open_source, weight_source
 from evalsuite.records.errors import UserError
-from evalsuite.records.files import file_sha256
 
 PREFIX = "beit3."
 ANCHOR = "beit3.vision_embed.proj.weight"  # in every BEiT-3 file
@@ -62,8 +62,8 @@ class Recognised:
         )
 
 
-def read_weights(path: Path, wanted: str | None = None) -> Choice:
-    """Return the state dictionary of a checkpoint under official keys, whatever wrapped the model.
+def read_weights(source: Source, wanted: str | None = None) -> Choice:
+    """Return the state dictionary of a source under official keys, whatever wrapped the model.
 
     Args:
         wanted: the name of the state dictionary in the file; None for the usual one.
@@ -71,8 +71,8 @@ def read_weights(path: Path, wanted: str | None = None) -> Choice:
     Raises:
         UserError: the file holds no weights, or several that could be meant.
     """
-    opened = open_checkpoint(path, wanted)
-    bare = unwrapped(opened.state, ANCHOR, str(path))
+    opened = open_source(source, wanted)
+    bare = unwrapped(opened.state, ANCHOR, str(source.files[0]))
     return Choice(bare.state, (*opened.notes, *bare.notes))
 
 
@@ -119,8 +119,9 @@ def convert(checkpoint: Path, out: Path, wanted: str | None = None) -> Recognise
     """
     if out.suffix != ".safetensors":
         raise UserError(f"{out}: expected a name that ends in .safetensors")
-    state, notes = read_weights(checkpoint, wanted)
+    source = weight_source(checkpoint)
+    state, notes = read_weights(source, wanted)
     recognised = recognise(state, str(checkpoint))
-    metadata = {"source": checkpoint.name, "source_sha256": file_sha256(checkpoint)}
+    metadata = {"source": checkpoint.name, "source_sha256": source.sha256}
     save_checkpoint(out, state, metadata)
     return replace(recognised, notes=notes)

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from evalsuite.records.errors import UserError
+from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60.0
@@ -69,7 +70,7 @@ def is_shipped(path: Path) -> bool:
 
 
 def local_file(given: str, *, console: Console | None = None) -> Path:
-    """Return the local path of a file given by path, address, or shipped or released name.
+    """Return the local path of what is given by path, address, or shipped or released name.
 
     Addresses and released names are downloaded once into `$EVALSUITE_CACHE`, by default
     `~/.cache/evalsuite/weights`; an interrupted download continues where it stopped.
@@ -81,7 +82,7 @@ def local_file(given: str, *, console: Console | None = None) -> Path:
         UserError: there is no such file, or it cannot be downloaded.
     """
     path = Path(given).expanduser()
-    if path.is_file():
+    if _is_there(path, given):
         return path
     shipped, released = shipped_files(), released_files()
     for name in (given, f"{given}.safetensors"):
@@ -101,6 +102,14 @@ def local_file(given: str, *, console: Console | None = None) -> Path:
     return _downloaded(address, console or Console(stderr=True))
 
 
+def _is_there(path: Path, given: str) -> bool:
+    """Return whether there is a file or folder of a path; an empty name is none."""
+    try:
+        return bool(given) and (path.is_file() or path.is_dir())
+    except OSError as error:  # a folder on the way that may not be entered, a name too long
+        raise UserError(f"{given[:120]}: cannot be read ({error.strerror})") from None
+
+
 def cache_folder() -> Path:
     """Return the folder that downloads go to."""
     return Path(os.environ.get("EVALSUITE_CACHE") or "~/.cache/evalsuite/weights").expanduser()
@@ -114,7 +123,13 @@ def _downloaded(address: str, console: Console) -> Path:
     path = cache_folder() / name
     if path.is_file():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{path.parent}: cannot be made ({error.strerror}); set EVALSUITE_CACHE to a folder "
+            "for downloads"
+        ) from None
     part = path.with_name(f"{name}.part")
     try:
         size = _download(address, part, console)
@@ -129,6 +144,11 @@ def _downloaded(address: str, console: Console) -> Path:
         if have > size:
             part.unlink()
         raise UserError(f"{address}: got {have} of {size} bytes; run again to continue")
+    with part.open("rb") as file:
+        kind = kind_of(file.read(LOOKED_AT))
+    if kind is not None and kind.startswith(("a web page", "a Git LFS pointer")):
+        part.unlink()
+        raise UserError(f"{address}: answers with {kind}, not with the file; give its own address")
     part.replace(path)
     return path
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from evalsuite.backbones.contract import Backbone
@@ -79,6 +80,8 @@ def load_weights(
         head_fit = _fit(of_head, head.state_dict())
         if not new_head:
             _require_head(head_fit, of_head, head.state_dict(), source)
+        if problems := _unusable(head_fit.fitting):
+            raise UserError(f"{source}: {problems[0]}; choose other weights")
         _assign(head, head_fit.fitting)
     kept = {*backbone.to_official(backbone.state_dict())}
     return KeyReport(
@@ -115,10 +118,11 @@ def _load_backbone(backbone: Backbone, official: Mapping[str, Tensor], source: s
         for key in fit.misshapen[:2]
     ]
     problems += [f"holds {_listed(foreign)}, which the model does not have"] if foreign else []
+    problems += _unusable(fit.fitting)
     if problems:
         raise UserError(
             f"{source}: not the weights of this backbone: {'; '.join(problems)}; "
-            "choose the backbone that the file was made with"
+            "name the backbone that the file was made with (--backbone)"
         )
     _assign(backbone, fit.fitting)
     return interpolated
@@ -136,6 +140,18 @@ def _fit(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> _Fit:
     )
 
 
+def _unusable(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Return what keeps tensors of the right shape from being weights: any score would be wrong."""
+    whole = [key for key, tensor in tensors.items() if not tensor.is_floating_point()]
+    if whole:
+        kind = str(tensors[whole[0]].dtype).removeprefix("torch.")
+        return [f"holds {_listed(whole)} as {kind}, as quantised weights do"]
+    wild = [key for key, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    return [f"holds NaN or infinite numbers in {_listed(wild)}, as after a failed training"] * bool(
+        wild
+    )
+
+
 def _require_head(
     fit: _Fit, given: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str
 ) -> None:
@@ -148,8 +164,8 @@ def _require_head(
         )
     if fit.absent:
         raise UserError(
-            f"{source}: holds no head for this task (lacks {_listed(fit.absent)}); "
-            "fine-tune it first, or choose weights of this task"
+            f"{source}: holds no head for this task (lacks {_listed(fit.absent)}); fine-tune one "
+            "with --new-head, or choose weights of this task"
         )
 
 

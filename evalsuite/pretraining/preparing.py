@@ -12,6 +12,7 @@ from evalsuite.backbones.contract import Backbone
 from evalsuite.backbones.convert import recognise
 from evalsuite.backbones.fetch import local_file
 from evalsuite.backbones.loading import KeyReport, load_weights
+from evalsuite.backbones.weight_folder import one_file
 from evalsuite.data.index import SampleIndex, open_index
 from evalsuite.data.text import Tokenizer
 from evalsuite.engine.model import TaskModel
@@ -125,7 +126,7 @@ def _files(recipe: Recipe, request: PretrainRequest) -> dict[str, Path]:
     if isinstance(recipe, MaskedRecipe):
         return {"tokenizer": _visual_tokenizer(request)}
     if isinstance(recipe, TokenizerRecipe) and recipe.teacher:
-        return {"teacher": local_file(recipe.teacher)}
+        return {"teacher": one_file(local_file(recipe.teacher))}
     return {}
 
 
@@ -172,7 +173,7 @@ def _visual_tokenizer(request: PretrainRequest) -> Path:
         UserError: there is none.
     """
     if request.tokenizer is not None:
-        return local_file(request.tokenizer)
+        return one_file(local_file(request.tokenizer))
     try:
         return local_file(TINY_TOKENIZER)
     except UserError:
