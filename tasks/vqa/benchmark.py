@@ -216,8 +216,9 @@ class Vqa:
             per_type[sample.id] = prior.per_type(question_type)
             question_only[sample.id] = prior.question_only(sample.text, question_type)
         named = (("prior_per_type", per_type), ("question_only", question_only))
+        is_share = fitting_rule(references) == EXACT
         return [
-            mean_accuracy(name, fitting_values(said, references), interval=True)
+            mean_accuracy(name, fitting_values(said, references), interval=True, is_share=is_share)
             for name, said in named
         ]
 
