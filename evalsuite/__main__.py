@@ -5,6 +5,7 @@ once; no other module imports late.
 """
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,7 +23,7 @@ from evalsuite.printing import (
     print_reproduced,
     print_scores,
 )
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import Remark, UserError
 from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_series, run_series
 from evalsuite.report.table_definition import table_names
 from evalsuite.report.tables import Format
@@ -239,7 +240,8 @@ def score(
     target: Annotated[str, typer.Argument(help="A run folder, or a task with --predictions.")],
     other: Annotated[Path | None, typer.Argument(help="With --paired: the other run.")] = None,
     predictions: Annotated[
-        list[Path] | None, typer.Option(help="File in the benchmark's result format.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Results; twice where boxes and masks are in two."),
     ] = None,
     data: options.Data = None,
     split: options.Split = None,
@@ -259,6 +261,7 @@ def score(
         predictions=tuple(predictions or ()),
         data=data,
         split=split,
+        paired=paired,
     )
     found = scorable(request)
     facts = {"task": found.benchmark.card.name, "split": found.split, **found.answering._asdict()}
@@ -388,11 +391,22 @@ def radar(
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit status 2."""
-    try:
-        app()
-    except UserError as error:
-        print(f"evalsuite: {error}", file=sys.stderr)
-        sys.exit(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Remark)
+        warnings.showwarning = _shown
+        try:
+            app()
+        except UserError as error:
+            print(f"evalsuite: {error}", file=sys.stderr)
+            sys.exit(2)
+
+
+def _shown(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+    """Print a warning on one line, a remark of ours without the place in the code."""
+    if issubclass(category, Remark):
+        _say(f"evalsuite: {message}")
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, place[0], place[1]))
 
 
 def _say(line: str) -> None:

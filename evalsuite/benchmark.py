@@ -176,6 +176,21 @@ class ScoresClasses(Protocol):
 
 
 @runtime_checkable
+class JoinsFiles(Protocol):
+    """A benchmark whose results of one model may be in two files, scored together."""
+
+    def joined(self, first: Predictions, second: Predictions) -> Predictions:
+        """Return both as the predictions of one model.
+
+        Raises:
+            UserError: they do not complete each other.
+        """
+
+    def official_joined(self, found: Predictions, data: Path, split: str) -> list[Score] | None:
+        """Return what the official engine says of them; None: see `official_hint`."""
+
+
+@runtime_checkable
 class CountsNearTies(Protocol):
     """A benchmark that decides in scoring, by comparing what was predicted of many samples."""
 

@@ -91,7 +91,9 @@ def compare(
     if splits[0] != splits[1]:
         raise UserError(f"{first} is of {splits[0]} and {second} of {splits[1]}: expected the same")
     split = both[0].report.split
-    found = scorable(ScoreRequest(target=str(first), other=second, split=split, data=data))
+    found = scorable(
+        ScoreRequest(target=str(first), other=second, split=split, data=data, paired=True)
+    )
     names = (first.resolve().name, second.resolve().name)
     difference = paired_difference(found, names)
     comparison = Comparison(first=both[0].report, second=both[1].report, difference=difference)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from evalsuite.benchmark import (
     Benchmark,
     CountsNearTies,
+    JoinsFiles,
     NamesResults,
     Predictions,
     ScoresClasses,
@@ -37,7 +38,8 @@ TWO_SETS = "--paired compares two runs, or two --predictions files of one task"
 class ScoreRequest:
     """What is to be scored: a run folder (`target`), or a task's result files (`predictions`).
 
-    `other` is a second run, for a paired difference; with files the second file is.
+    `other` is a second run, for a paired difference; with files the second file is. Without
+    `paired` two files are one model's, where a benchmark's results come so.
     """
 
     target: str
@@ -45,6 +47,7 @@ class ScoreRequest:
     predictions: tuple[Path, ...] = ()
     data: Path | None = None
     split: str | None = None
+    paired: bool = False
 
     @property
     def names(self) -> tuple[str, str]:
@@ -91,8 +94,22 @@ def scorable(request: ScoreRequest) -> Scorable:
     split = split_of(benchmark, request.split)
     if request.data is None:
         raise UserError("score TASK --predictions FILE needs --data DIR with the official files")
+    if request.other is not None:
+        raise UserError(f"{request.other}: give a second result file with --predictions")
     sets = [benchmark.read_predictions(path) for path in request.predictions]
+    if len(sets) > 1 and not request.paired:
+        sets = [_joined(benchmark, sets)]
     return Scorable(benchmark, split, request.data, sets, benchmark.references(request.data, split))
+
+
+def _joined(benchmark: Benchmark, sets: Sequence[Predictions]) -> Predictions:
+    """Return the predictions of two files as those of one model."""
+    if len(sets) == 2 and isinstance(benchmark, JoinsFiles):
+        return benchmark.joined(sets[0], sets[1])
+    raise UserError(
+        f"--predictions is given {len(sets)} times, but results of {benchmark.card.name} are "
+        "scored from one; to compare two models, add --paired"
+    )
 
 
 def score(request: ScoreRequest) -> list[Score]:
@@ -140,16 +157,20 @@ def official_scores(found: Scorable, request: ScoreRequest) -> list[Score] | Non
             path = Path(folder) / "predictions.json"
             found.benchmark.write_predictions(found.sets[0], path)
         try:
+            if len(request.predictions) > 1 and isinstance(found.benchmark, JoinsFiles):
+                return found.benchmark.official_joined(found.sets[0], found.data, found.split)
             return found.benchmark.official_scores(path, found.data, found.split)
         except UserError:
             raise
-        except Exception as error:  # another house's code: it may raise anything
+        except (Exception, SystemExit) as error:  # another house's code: it may raise anything
             reason = shortened(f"{type(error).__name__}: {error}")
             raise UserError(f"the official engine does not take the files ({reason})") from error
 
 
 def _runs(request: ScoreRequest) -> Scorable:
     """Return the predictions of one or two run folders."""
+    if request.other is not None and not request.paired:
+        raise UserError(f"{request.other}: two runs are compared with --paired; to score, name one")
     folders = [Path(request.target), *([request.other] if request.other else [])]
     runs = [Run.open(folder) for folder in folders]
     names = {run.facts["identity"]["task"] for run in runs}

@@ -109,6 +109,7 @@ def test_the_majority_class_needs_no_more_memory_for_more_maps(tmp_path: Path) -
     assert peaks[2] - peaks[1] < 5 * labels_HW.size  # of twenty maps more
 
 
+@pytest.mark.filterwarnings("ignore:--official:UserWarning")
 @pytest.mark.parametrize("name", ["detection", "segmentation", "imagenet"])
 def test_the_official_engine_says_the_same_of_a_result_file(
     name: str, data: Path, tmp_path: Path

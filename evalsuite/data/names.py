@@ -13,6 +13,7 @@ from evalsuite.records.errors import UserError
 
 # What an id may be in a JSON file; msgspec reads it, `as_id` makes it one.
 Id = int | float | str
+EXACT = 2**53  # from here on a decimal number may stand for its whole neighbours
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -20,10 +21,12 @@ def as_id(value: Any) -> int | str:
     """Return an id: an integer of any size, or a text; a whole float is the integer it equals.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: it is none of them, or a decimal number too large to be exact.
     """
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        if abs(value) < EXACT:
+            return int(value)
+        raise ValueError(f"{value!r} may have lost digits as a decimal; write it as a whole number")
     if isinstance(value, int | str) and not isinstance(value, bool):
         return value
     raise ValueError(f"{shortened(value)} is no id; expected a whole number or a text")

@@ -13,14 +13,10 @@ import numpy as np
 from hotcoco import mask as run_lengths
 from numpy.typing import NDArray
 
-from evalsuite.data.names import refuse_unknown
-from evalsuite.metrics.coco_results import (
-    Detections,
-    Polygons,
-    RunLengths,
-    collection_paused,
-    mask_areas,
-)
+from evalsuite.data.names import other_spelling
+from evalsuite.data.reading import shortened
+from evalsuite.metrics.coco_outlines import NOT_FILLED, RunLengths, drawn, mask_areas, shown_outline
+from evalsuite.metrics.coco_results import Detections, collection_paused
 from evalsuite.metrics.coco_truth import Truth
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
@@ -83,15 +79,17 @@ def evaluate(detections: Detections, truth: Truth, kind: Kind) -> Evaluated:
             an object of the truth has no box (or outline).
     """
     coco = truth.engine(kind)
-    columns = np.zeros((detections.image_ids.size, 7))
-    columns[:, 0] = _image_numbers(detections, truth)
+    columns = np.zeros((len(detections.scores), 7))
+    columns[:, 0] = _numbers(detections, "image_id", truth)
     columns[:, 5] = detections.scores
-    columns[:, 6] = _category_numbers(detections, truth)
+    columns[:, 6] = _numbers(detections, "category_id", truth)
     if kind == "box" and detections.boxes is not None:
         columns[:, 1:5] = detections.boxes
         found = coco.load_res(columns)
     else:
-        found = _load_masks(detections, truth, columns, coco)
+        found = _load_masks(detections, truth, columns, kind)
+    if len(found.get_ann_ids()) != len(columns):
+        raise AssertionError(f"{detections.source}: hotcoco holds other records than the file")
     engine = hotcoco.COCOeval(coco, found, IOU_TYPE[kind])
     try:
         engine.evaluate()
@@ -111,7 +109,7 @@ def ap_scores(evaluated: Evaluated, truth: Truth, kind: Kind, *, interval: bool)
     bootstrap would miss its own value. Fewer than 20 images have no interval.
     """
     left_out = left_out_figures(evaluated, truth) if interval else None
-    num_images = truth.image_ids.size
+    num_images = truth.num_images
     scores = []
     for figure in FIGURES:
         value = _percent(_mean(_entries(evaluated, figure)))
@@ -142,7 +140,7 @@ def paired_ap(first: Evaluated, second: Evaluated, truth: Truth, kind: Kind) -> 
         name=f"{kind}_ap/difference",
         value=values[0] - values[1],
         unit="percentage points",
-        n=truth.image_ids.size,
+        n=truth.num_images,
         interval=bounds,
     )
 
@@ -153,7 +151,7 @@ def class_ap(evaluated: Evaluated, truth: Truth, kind: Kind) -> list[Score]:
     for place, name in enumerate(truth.class_names.values()):
         value = _mean(evaluated.precision[:, :, place, ANY_AREA, HUNDRED])
         if value >= 0:
-            num_images = truth.image_ids.size
+            num_images = truth.num_images
             scores.append(
                 Score(name=f"{kind}_ap/{name}", value=100 * value, unit="percent", n=num_images)
             )
@@ -165,11 +163,12 @@ def left_out_figures(evaluated: Evaluated, truth: Truth) -> dict[str, NDArray[np
 
     The groups depend on the number of images alone, so two result files can be compared pairwise.
     """
-    num_images = truth.image_ids.size
+    num_images = truth.num_images
     if num_images < NUM_GROUPS:
         return None
+    numbers = np.arange(1, num_images + 1)
     group = np.random.default_rng(0).permutation(num_images) % NUM_GROUPS
-    kept = {str(number): truth.image_ids[group != number].tolist() for number in range(NUM_GROUPS)}
+    kept = {str(number): numbers[group != number].tolist() for number in range(NUM_GROUPS)}
     counted = evaluated.engine.slice_by(kept)
     return {
         figure.name: np.array([100 * counted[number][figure.engine_name] for number in kept])
@@ -210,82 +209,58 @@ def _mean(entries: NDArray[np.float64]) -> float:
     return float(np.mean(existing)) if existing.size else -1.0
 
 
-def _image_numbers(detections: Detections, truth: Truth) -> NDArray[np.int64]:
-    """Return the engine's number of each detection's image."""
-    ids = detections.image_ids
-    if truth.image_numbers is None and ids.dtype != object:
-        strange = ~np.isin(ids, truth.image_ids)
-        detections.refuse(strange, f"is of an image that is not in {truth.path.name}")
-        return ids
-    known = truth.image_numbers or {number: number for number in truth.image_ids.tolist()}
-    return _looked_up(detections, ids, known, "image", truth)
+def _numbers(detections: Detections, key: str, truth: Truth) -> NDArray[np.int64]:
+    """Return the engine's number of each detection's image (`image_id`) or class (`category_id`).
 
-
-def _category_numbers(detections: Detections, truth: Truth) -> NDArray[np.int64]:
-    """Return the engine's number of each detection's category."""
-    ids = detections.category_ids
-    known = truth.category_numbers
-    if known is None and ids.dtype != object:
-        strange = ~np.isin(ids, np.array(list(truth.class_names), dtype=np.int64))
-        for place in np.flatnonzero(strange)[:1]:
-            what = f"has category_id {ids[place]}, which {truth.path.name} does not have"
-            detections.refuse(strange, what)
-        return ids
-    plain = {name: int(name) for name in truth.class_names} if known is None else known
-    return _looked_up(detections, ids, plain, "category", truth)
-
-
-def _looked_up(
-    detections: Detections,
-    ids: NDArray[Any],
-    known: Mapping[Any, int],
-    what: str,
-    truth: Truth,
-) -> NDArray[np.int64]:
-    """Return the number of each id; all must be known."""
-    names = ids.tolist()
-    where = truth.path.name
-    refuse_unknown(detections.source, names, known, what=f"{what}_id", where=where)
-    return np.array([known[name] for name in names], dtype=np.int64)
+    Raises:
+        UserError: one is not in the truth.
+    """
+    column, known = {
+        "image_id": (detections.image_ids, truth.image_numbers),
+        "category_id": (detections.category_ids, truth.category_numbers),
+    }[key]
+    names = column.tolist()
+    numbers = np.fromiter((known.get(name, 0) for name in names), np.int64, len(names))
+    for place in np.flatnonzero(numbers == 0)[:1]:
+        hint = other_spelling(names[place], known)
+        what = f"has {key} {shortened(names[place])}, which is not in {truth.path.name}{hint}"
+        detections.refuse(numbers == 0, what)
+    return numbers
 
 
 def _load_masks(
-    detections: Detections, truth: Truth, columns: NDArray[np.float64], coco: Any
+    detections: Detections, truth: Truth, columns: NDArray[np.float64], kind: Kind
 ) -> Any:
-    """Return masks as the engine's results, with the mask's own area.
+    """Return masks, or the boxes around them, as the engine's results, with the mask's own area.
 
-    Boxes are left out: with both, pycocotools' loadRes takes the area from the box, which moves
-    AP by size (reference trap D2: small 60.16 -> 62.02).
+    Boxes of the file are left out: with both, pycocotools' loadRes takes the area from the box,
+    which moves AP by size (reference trap D2: small 60.16 -> 62.02).
     """
-    places = np.searchsorted(truth.image_ids, columns[:, 0].astype(np.int64))
-    expected = np.stack([truth.heights[places], truth.widths[places]], 1)
+    sizes = np.array(truth.sizes, dtype=np.int64)[columns[:, 0].astype(np.int64) - 1]
     detections.refuse(
-        (expected == 0).any(1),
+        (sizes == 0).any(1),
         f"has a mask, but {truth.path.name} does not say its image's height and width",
     )
     masks = [
-        _run_lengths(mask, size)
-        for mask, size in zip(detections.masks or [], expected.tolist(), strict=True)
+        one if isinstance(one, RunLengths) else drawn(one, truth.sizes[int(number) - 1])
+        for one, number in zip(detections.masks or [], columns[:, 0], strict=True)
     ]
     areas, totals = mask_areas(masks)
-    sizes = np.array([mask.size for mask in masks], dtype=np.int64).reshape(-1, 2)
-    for place in np.flatnonzero((sizes != expected).any(1))[:1]:
-        found, wanted = sizes[place].tolist(), expected[place].tolist()
+    own_sizes = np.array([mask.size for mask in masks], dtype=np.int64).reshape(-1, 2)
+    is_other = (own_sizes != sizes).any(1)
+    for place in np.flatnonzero(is_other)[:1]:
+        found, wanted = own_sizes[place].tolist(), sizes[place].tolist()
         what = f"has a mask of size {found}, its image has {wanted} (height, width)"
-        detections.refuse((sizes != expected).any(1), what)
-    detections.refuse(totals != sizes.prod(1), "has run lengths that do not fill its mask's size")
+        detections.refuse(is_other, what)
+    detections.refuse(totals != own_sizes.prod(1), NOT_FILLED)
+    coco = truth.engine(kind)
     with collection_paused():
-        strings: list[Any] = [{"size": mask.size, "counts": mask.counts} for mask in masks]
-        columns[:, 1:5] = run_lengths.toBbox(strings) if strings else 0
-        found = coco.load_res(columns, segmentation=strings)
+        strings = [shown_outline(mask) for mask in masks]
+        if kind == "box" and masks:
+            columns[:, 1:5] = run_lengths.toBbox(strings)
+            results = coco.load_res(columns)
+        else:
+            results = coco.load_res(columns, segmentation=strings)
     if masks:
-        found.update_anns(ids=np.arange(1, len(masks) + 1), area=areas.astype(np.float64))
-    return found
-
-
-def _run_lengths(mask: RunLengths | Polygons, size: list[int]) -> RunLengths:
-    """Return a mask as run lengths; polygons are drawn in an image of (height, width)."""
-    if isinstance(mask, RunLengths):
-        return mask
-    merged = run_lengths.merge(run_lengths.frPyObjects(mask, *size))
-    return RunLengths((size[0], size[1]), merged["counts"].decode())
+        results.update_anns(ids=np.arange(1, len(masks) + 1), area=areas.astype(np.float64))
+    return results

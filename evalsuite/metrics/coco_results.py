@@ -1,55 +1,45 @@
 """Detections as columns, from COCO result files or a journal; every bad value is named."""
 
+import contextlib
+import copy
 import gc
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import numba
 import numpy as np
-from hotcoco import mask as run_lengths
 from numpy.typing import ArrayLike, NDArray
 
-from evalsuite.data.names import as_id
+from evalsuite.data.names import Id, as_id
 from evalsuite.data.official_json import fast, kind, parsed_list
 from evalsuite.data.reading import read_bytes, shortened
+from evalsuite.metrics.coco_outlines import Polygons, RunLengths, outline_of, shown_outline
 from evalsuite.records.errors import UserError
 
 RESULTS_FORMAT = (
     'COCO results, a list of {"image_id", "category_id", "score"} with a "bbox", a "segmentation" '
     "or both"
 )
-MASKS_AT_ONCE = 1 << 15  # strings joined for one pass: 6 MB instead of all 84 MB
-
-
-class RunLengths(msgspec.Struct, gc=False, frozen=True):
-    """A mask in COCO's compressed run lengths; `size` is (height, width) in pixels."""
-
-    size: tuple[int, int]
-    counts: str
-
-
-Polygons = list[list[float]]
 
 
 class Record(msgspec.Struct, gc=False, frozen=True):
     """One record of a COCO result file; `bbox` is (x, y, width, height) in pixels."""
 
-    image_id: int
-    category_id: int
+    image_id: Id
+    category_id: Id
     score: float
     bbox: tuple[float, float, float, float] | None = None
     segmentation: RunLengths | None = None
 
 
 class OddRecord(NamedTuple):
-    """A record that `Record` does not fit: an id of any form, an outline as people write it.
+    """A record that `Record` does not fit: with an outline as people write it.
 
-    `outline` is run lengths, polygons, None for none, or why it is neither.
+    `segmentation` is run lengths, polygons, None for none, or why it is neither.
     """
 
     image_id: int | str
@@ -68,33 +58,76 @@ class Detections(Mapping[int | str, list[dict[str, Any]]]):
         scores: float64.
         boxes: float64 N x 4 (x, y, width, height in pixels), None when there are none.
         masks: one `RunLengths`, or polygons, per detection; None when there are none.
+        mask_file: the file that holds the masks where this one has boxes alone, else None.
+        has_drawn_boxes: whether no record has a box of its own.
         remark: why masks (or boxes) that stand in the file are left aside, or empty.
         source: the file's name, for messages.
     """
 
     def __init__(self, records: Sequence[Record | OddRecord], source: str) -> None:
         self.source, self.remark = source, ""
-        self.image_ids = _id_column([record.image_id for record in records])
-        self.category_ids = _id_column([record.category_id for record in records])
+        self.mask_file: Detections | None = None
+        self.image_ids = self._id_column("image_id", [one.image_id for one in records])
+        self.category_ids = self._id_column("category_id", [one.category_id for one in records])
         self.scores = np.array([record.score for record in records], dtype=np.float64)
         self.boxes: NDArray[np.float64] | None = None
         self.masks: list[RunLengths | Polygons] | None = None
         boxes = [record.bbox for record in records if record.bbox is not None]
-        outlines = [one.segmentation for one in records if one.segmentation is not None]
-        masks = [one for one in outlines if not isinstance(one, str)]
+        masks = [
+            one.segmentation
+            for one in records
+            if one.segmentation is not None and not isinstance(one.segmentation, str)
+        ]
+        self.has_drawn_boxes = not boxes
         if len(boxes) == len(records):
             flat = np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes))
             self.boxes = flat.reshape(-1, 4)
         if len(masks) == len(records):
             self.masks = masks
         if records:
-            self._note_left_out(records, boxes, outlines)
+            self._note_left_out(records)
         self._refuse_bad_values()
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What can be scored: `box`, or with masks both: pycocotools draws boxes around masks."""
-        return ("box",) if self.masks is None else ("box", "mask")
+        """What can be scored, `box`, `mask` or both, what the file itself says first.
+
+        Where no record has a box, pycocotools draws them around the masks.
+        """
+        if self.boxes is not None:
+            return ("box",) if self.of("mask").masks is None else ("box", "mask")
+        return ("mask", "box") if self.has_drawn_boxes else ("mask",)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was detected."""
+        return not self.scores.size
+
+    @property
+    def own_kinds(self) -> tuple[str, ...]:
+        """What the file itself says: `box`, `mask` or both."""
+        return self.kinds if self.boxes is not None else ("mask",)
+
+    def of(self, kind: str) -> "Detections":
+        """Return what has the boxes or the masks: this, or the file that was joined to it."""
+        return self.mask_file if kind == "mask" and self.mask_file is not None else self
+
+    def joined(self, other: "Detections") -> "Detections":
+        """Return this file's boxes with the other's masks, or the reverse, as mmdetection writes.
+
+        Raises:
+            UserError: they are no such pair.
+        """
+        for boxes, masks in ((self, other), (other, self)):
+            has_boxes_alone = boxes.boxes is not None and (boxes.masks is None or boxes.is_empty)
+            if has_boxes_alone and masks.masks is not None:
+                pair = copy.copy(boxes)
+                pair.mask_file = masks
+                return pair
+        raise UserError(
+            f"{self.source} and {other.source}: two files are scored together where one holds "
+            "boxes alone and the other masks; to compare two models, add --paired"
+        )
 
     def __len__(self) -> int:
         return len(self._places())
@@ -129,10 +162,7 @@ class Detections(Mapping[int | str, list[dict[str, Any]]]):
         if self.boxes is not None:
             record["bbox"] = self.boxes[place].tolist()
         if self.masks is not None:
-            mask = self.masks[place]
-            record["segmentation"] = mask
-            if isinstance(mask, RunLengths):
-                record["segmentation"] = {"size": list(mask.size), "counts": mask.counts}
+            record["segmentation"] = shown_outline(self.masks[place])
         return record
 
     def _places(self) -> dict[int | str, list[int]]:
@@ -143,33 +173,51 @@ class Detections(Mapping[int | str, list[dict[str, Any]]]):
                 self._places_of.setdefault(image_id, []).append(place)
         return self._places_of
 
-    def _note_left_out(
-        self, records: Sequence[Record | OddRecord], boxes: list[Any], outlines: list[Any]
-    ) -> None:
-        """Refuse a file of which nothing can be scored; say what is left aside elsewhere."""
-        faults = [
-            (not one.bbox, one.segmentation is None or isinstance(one.segmentation, str))
-            for one in records
-        ]
+    def _id_column(self, key: str, ids: list[Id]) -> NDArray[Any]:
+        """Return ids as a column, whole floats as the integers that they equal.
+
+        Raises:
+            UserError: names the record whose id is none.
+        """
+        kinds = set(map(type, ids))
+        if float in kinds:
+            ids = list(ids)
+            for place, one in enumerate(ids):
+                try:
+                    ids[place] = as_id(one)
+                except ValueError as reason:
+                    where = f"{self.source}: record {place}"
+                    raise UserError(f"{where}: {reason} - at `{key}`") from None
+        with contextlib.suppress(OverflowError):
+            if str not in kinds:
+                return np.array(ids, dtype=np.int64)
+        column = np.empty(len(ids), dtype=object)
+        column[:] = ids
+        return column
+
+    def _note_left_out(self, records: Sequence[Record | OddRecord]) -> None:
+        """Say why boxes or masks that some records have are left aside.
+
+        Raises:
+            UserError: neither can be scored.
+        """
+        notes = []
+        for key, column in (("segmentation", self.masks), ("bbox", self.boxes)):
+            values = [getattr(one, key) for one in records]
+            if column is not None or all(value is None for value in values):
+                continue
+            is_bad = [value is None or isinstance(value, str) for value in values]
+            first = values[is_bad.index(True)]
+            lacks = f"has no {key} while others have one; give it to all or to none"
+            try:
+                self.refuse(is_bad, first if isinstance(first, str) else lacks)
+            except UserError as fault:
+                notes.append(str(fault))
         if self.boxes is None and self.masks is None:
-            if not boxes and not outlines:
-                raise UserError(
-                    f"{self.source}: no record has a bbox or a segmentation; expected one of them"
-                )
-            key, place = ("bbox", 0) if boxes else ("segmentation", 1)
-            said = [one.segmentation for one in records if isinstance(one.segmentation, str)]
-            what = said[0] if said and not boxes else f"has no {key} while others have one"
-            self.refuse([fault[place] for fault in faults], f"{what}; give it to all or to none")
-        for key, column, place, some in (
-            ("segmentation", self.masks, 1, outlines),
-            ("bbox", self.boxes, 0, boxes),
-        ):
-            if column is None and some:
-                first = next(number for number, fault in enumerate(faults) if fault[place])
-                outline = records[first].segmentation
-                why = outline if isinstance(outline, str) and place else f"has no {key}"
-                scored = "boxes" if place else "masks"
-                self.remark = f"{self.source}: record {first} {why}: {scored} alone are scored"
+            none = f"{self.source}: no record has a bbox or a segmentation; expected one of them"
+            raise UserError(notes[0] if notes else none)
+        for note in notes:
+            self.remark = f"{note}: {'masks' if self.masks is None else 'boxes'} are not scored"
 
     def _refuse_bad_values(self) -> None:
         self.refuse(~np.isfinite(self.scores), "has a score that is not a finite number")
@@ -265,66 +313,17 @@ def _odd_record(value: Any) -> OddRecord:
 
 def _outline(value: Any) -> RunLengths | Polygons | str | None:
     """Return an outline, None where there is none, or why it is none that can be scored."""
-    if value in (None, [], {}, ""):
-        return None
-    if isinstance(value, list):
-        if all(
-            isinstance(part, list)
-            and len(part) >= 6
-            and len(part) % 2 == 0
-            and all(map(_is_number, part))
-            for part in value
-        ):
-            return value
-        return f"has the outline {shortened(value)}, no list of polygons of three points or more"
-    size, counts = (value.get("size"), value.get("counts")) if isinstance(value, dict) else (0, 0)
-    if isinstance(size, list) and len(size) == 2 and all(map(_is_length, size)):
-        if isinstance(counts, str):
-            return RunLengths((size[0], size[1]), counts)
-        if isinstance(counts, list) and all(map(_is_length, counts)):
-            if sum(counts) != size[0] * size[1]:
-                return "has run lengths that do not fill its mask's size"
-            packed = run_lengths.frPyObjects({"size": size, "counts": counts}, *size)
-            return RunLengths((size[0], size[1]), packed["counts"].decode())
-    return f"has the outline {shortened(value)}; expected run lengths with size and counts"
+    try:
+        return outline_of(json.dumps(value).encode())
+    except ValueError as fault:
+        return str(fault)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_length(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
-
-
-def _id_column(ids: list[Any]) -> NDArray[Any]:
-    """Return ids as int64 where they are numbers that fit, else as objects."""
-    try:
-        if not any(isinstance(one, str) for one in ids):
-            return np.array(ids, dtype=np.int64)
-    except OverflowError:
-        pass
-    column = np.empty(len(ids), dtype=object)
-    column[:] = ids
-    return column
-
-
-def mask_areas(masks: Sequence[RunLengths]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the area of each mask and the pixels that its run lengths cover in all.
-
-    A mask is sound when the second equals height x width.
-    """
-    areas, totals = np.zeros((2, len(masks)), dtype=np.int64)
-    for start in range(0, len(masks), MASKS_AT_ONCE):
-        strings = [mask.counts.encode() for mask in masks[start : start + MASKS_AT_ONCE]]
-        ends = np.cumsum([len(string) for string in strings], dtype=np.int64)
-        joined = np.frombuffer(b"".join(strings), dtype=np.uint8)
-        end = start + len(strings)
-        _sum_runs(joined, ends, areas[start:end], totals[start:end])
-    return areas, totals
-
-
-@contextmanager
+@contextlib.contextmanager
 def collection_paused() -> Iterator[None]:
     """Keep the garbage collector from walking half a million new records over and over."""
     was_enabled = gc.isenabled()
@@ -334,36 +333,3 @@ def collection_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-@numba.njit(cache=True)
-def _sum_runs(
-    joined: NDArray[np.uint8],
-    ends: NDArray[np.int64],
-    areas: NDArray[np.int64],
-    totals: NDArray[np.int64],
-) -> None:
-    """Sum the runs of ones and of all pixels of each string.
-
-    Source: cocoapi common/maskApi.c rleFrString: 5 bits a character, sign in the last, runs from
-    the third on are differences to the run two before.
-    """
-    place = 0
-    for mask in range(ends.size):
-        before, last, runs = 0, 0, 0
-        while place < ends[mask]:
-            value, shift, more = 0, 0, True
-            while more and place < ends[mask]:
-                character = int(joined[place]) - 48
-                value |= (character & 31) << shift
-                more = (character & 32) != 0
-                shift += 5
-                place += 1
-                if not more and (character & 16) != 0:
-                    value |= -1 << shift
-            if runs > 2:
-                value += before
-            before, last = last, value
-            totals[mask] += value
-            areas[mask] += value * (runs & 1)
-            runs += 1

@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from evalsuite.data.official_json import parsed
+from evalsuite.data.reading import read_bytes
 from evalsuite.metrics.coco_ap import FIELD, FIGURES, IOU_TYPE, Kind
+from evalsuite.metrics.coco_file import FORMAT
+from evalsuite.metrics.coco_outlines import RunLengths, drawn, shown_outline
 from evalsuite.metrics.coco_results import Detections
 from evalsuite.metrics.coco_truth import Truth
 from evalsuite.records.score import Score
@@ -26,7 +30,7 @@ class OfficialArrays(NamedTuple):
 def official_ap(detections: Detections, truth: Truth, kind: Kind) -> list[Score]:
     """Return pycocotools' twelve figures in percent, named as ours."""
     arrays = official_arrays(detections, truth, kind)
-    num_images = truth.image_ids.size
+    num_images = truth.num_images
     return [
         Score(
             name=f"{kind}_{figure.name}",
@@ -43,11 +47,17 @@ def official_arrays(detections: Detections, truth: Truth, kind: Kind) -> Officia
     # Of masks alone pycocotools makes boxes itself.
     field = FIELD[kind] if kind == "mask" or detections.boxes is not None else FIELD["mask"]
     records = [_only(record, field) for record in detections.records()]
+    if field == FIELD["mask"]:
+        for record, mask in zip(records, detections.masks or (), strict=True):
+            if not isinstance(mask, RunLengths):
+                size = truth.sizes[truth.image_numbers[record["image_id"]] - 1]
+                record[field] = shown_outline(drawn(mask, size))
     with contextlib.redirect_stdout(io.StringIO()):  # it prints progress on stdout
-        official = COCO(str(truth.path))
+        official = COCO()  # which would not read every encoding that people have
+        official.dataset = parsed(truth.path, read_bytes(truth.path, FORMAT))
+        official.createIndex()
         evaluation = COCOeval(official, _results(official, records), IOU_TYPE[kind])
-        if truth.image_numbers is None:
-            evaluation.params.imgIds = truth.image_ids.tolist()
+        evaluation.params.imgIds = list(truth.image_numbers)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -1,4 +1,4 @@
-"""The one error that is written for the user."""
+"""What is written for the user: the one error, and the one kind of warning."""
 
 
 class UserError(ValueError):
@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     The command line prints it as one line and exits with status 2; any other exception is our bug.
     """
+
+
+class Remark(UserWarning):
+    """Something that a reader of the result must know; the command line prints it as one line."""

@@ -14,6 +14,7 @@ from evalsuite.metrics.coco_ap import (
     evaluate,
     paired_ap,
 )
+from evalsuite.metrics.coco_file import Image, Object
 from evalsuite.metrics.coco_results import (
     Detections,
     detections_of,
@@ -22,12 +23,18 @@ from evalsuite.metrics.coco_results import (
 )
 from evalsuite.metrics.coco_truth import Truth
 from evalsuite.metrics.official_coco import official_ap
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.score import Score
 
 from .card import CARD, FOLDERS, HELD_BACK, annotations_path
-from .files import Annotation, Image, read_instances
+from .files import read_instances
 from .shown import showing
+
+DRAWN = "no record has a bbox: box figures are of the boxes around the masks, as loadRes draws them"
+AREAS = (
+    "--official: pycocotools is given masks without their boxes; with them it takes a mask's area "
+    "from its box, which changes the figures by size"
+)
 
 
 class Detection:
@@ -53,21 +60,21 @@ class Detection:
         """
         official = data / annotations_path(_known(split))
         file = read_instances(official)
-        if split != CARD.train_split:
-            Truth(official)  # before hours of predicting
-        objects = file.of_images()
+        if split != CARD.train_split and split not in HELD_BACK:
+            Truth(official, file.file)  # before hours of predicting
         for image in file.images:
             path = f"coco/{FOLDERS[split]}/{image.file_name}"
-            yield Sample(image.id, (path,), "", _target(image, objects[image.id]))
+            target = _target(image, file.objects[image.id])
+            yield Sample(cast(SampleId, image.id), (path,), "", target)
 
-    def categories(self, data: Path, split: str) -> dict[int, str]:
+    def categories(self, data: Path, split: str) -> dict[Any, str]:
         """Return the name of every class by its id, in the order of ids.
 
         Raises:
             UserError: as `samples`.
         """
         file = read_instances(data / annotations_path(_known(split)))
-        return {one.id: one.name for one in sorted(file.categories, key=lambda one: one.id)}
+        return {one.id: one.title for one in file.categories}
 
     def references(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None
@@ -87,7 +94,7 @@ class Detection:
             source = CARD.splits[split].files[0].source
             raise UserError(f"{path}: no such file; get it from {source}")
         truth = Truth(path)
-        return truth if only is None else truth.only(cast("Collection[int]", only))
+        return truth if only is None else truth.only(only)
 
     def read_predictions(self, path: Path) -> Predictions:
         """Return the detections of a COCO result file.
@@ -154,7 +161,7 @@ class Detection:
             UserError: they have neither in common.
         """
         both = [detections_of(one) for one in (first, second)]
-        kinds = [kind for kind in _kinds(both[0]) if kind in both[1].kinds]
+        kinds = [kind for kind in _kinds(both[0]) if all(kind in one.own_kinds for one in both)]
         if not kinds:
             raise UserError("one has boxes and the other masks; expected the same in both")
         evaluated = [evaluate(one, references, kinds[0]) for one in both]
@@ -177,13 +184,30 @@ class Detection:
         nothing = self.score(empty, truth, interval=False)[0]
         return [Score(name="nothing", value=nothing.value, unit="percent", n=nothing.n)]
 
+    def joined(self, first: Predictions, second: Predictions) -> Predictions:
+        """Return the boxes of one file with the masks of the other, as mmdetection writes them.
+
+        Raises:
+            UserError: they are no such pair.
+        """
+        return cast(Predictions, detections_of(first).joined(detections_of(second)))
+
     def official_scores(self, predictions: Path, data: Path, split: str) -> list[Score] | None:
         """Return what pycocotools says of a result file; None: see `official_hint`."""
+        return self.official_joined(self.read_predictions(predictions), data, split)
+
+    def official_joined(self, found: Predictions, data: Path, split: str) -> list[Score] | None:
+        """Return what pycocotools says of detections, kind by kind; None: see `official_hint`."""
         if _known(split) in HELD_BACK:
             return None
-        truth = self.references(data, split)
-        found = read_detections(predictions)
-        return [score for kind in _kinds(found) for score in official_ap(found, truth, kind)]
+        truth, detections = self.references(data, split), detections_of(found)
+        masks = detections.of("mask")
+        if masks.boxes is not None and masks.masks is not None and not masks.is_empty:
+            warnings.warn(AREAS, Remark, stacklevel=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Remark)  # ours have said it
+            kinds = _evaluated(detections, truth)
+        return [one for kind in kinds for one in official_ap(detections.of(kind), truth, kind)]
 
 
 def _evaluated(found: Detections, truth: Truth) -> dict[Kind, Evaluated]:
@@ -192,20 +216,23 @@ def _evaluated(found: Detections, truth: Truth) -> dict[Kind, Evaluated]:
     Raises:
         UserError: none can.
     """
-    if found.remark:
-        warnings.warn(found.remark, stacklevel=3)
     evaluated: dict[Kind, Evaluated] = {}
     reasons: list[UserError] = []
     for kind in _kinds(found):
         try:
-            evaluated[kind] = evaluate(found, truth, kind)
+            evaluated[kind] = evaluate(found.of(kind), truth, kind)
         except UserError as error:
             reasons.append(error)
-    if not evaluated:
+    # Boxes around the masks of a file are no answer to one who asked for its masks.
+    if not evaluated or (reasons and found.own_kinds == ("mask",)):
         raise reasons[0]
-    for reason in reasons:
-        left_out = "masks" if "box" in evaluated else "boxes"
-        warnings.warn(f"{reason}: {left_out} are not scored", stacklevel=3)
+    left_out = "masks" if "box" in evaluated else "boxes"
+    remarks = [f"{reason}: {left_out} are not scored" for reason in reasons]
+    if "box" in evaluated and found.has_drawn_boxes and not found.is_empty:
+        remarks.append(f"{found.source}: {DRAWN}")
+    for remark in dict.fromkeys((found.remark, found.of("mask").remark, *remarks)):
+        if remark:
+            warnings.warn(remark, Remark, stacklevel=3)
     return evaluated
 
 
@@ -220,14 +247,14 @@ def _known(split: str) -> str:
     return split
 
 
-def _target(image: Image, objects: list[Annotation]) -> dict[str, Any]:
+def _target(image: Image, objects: list[Object]) -> dict[str, Any]:
     return {
         "size": [image.height, image.width],
-        "boxes": [list(one.bbox) for one in objects],
+        "boxes": [list(one.bbox or ()) for one in objects],
         "categories": [one.category_id for one in objects],
         "segmentations": [bytes(one.segmentation).decode() for one in objects],
-        "areas": [one.area for one in objects],
-        "crowds": [one.iscrowd for one in objects],
+        "areas": [one.area or 0.0 for one in objects],
+        "crowds": [int(one.iscrowd or 0) for one in objects],
     }
 
 

@@ -1,105 +1,63 @@
-"""COCO's instances file as records."""
+"""COCO's instances file as samples need it: images by name and size, objects with their boxes."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
-import msgspec
-
-from evalsuite.data.official_json import converted, parsed_list, refuse_repeated
-from evalsuite.data.reading import read_bytes
+from evalsuite.data.official_json import refuse_repeated
+from evalsuite.data.reading import shortened
+from evalsuite.metrics.coco_file import Category, CocoFile, Image, Object, read_coco_file
 from evalsuite.records.errors import UserError
 
 from .card import COCO
 
-Record = TypeVar("Record", bound=msgspec.Struct)
+NO_NAME = "image {0.id} has no file_name"
+NO_SIZE = "image {0.id} has no height and width in pixels"
+NO_CLASS = "object {0.id} is of category {0.category_id}, which the file has not"
+NO_BOX = "object {0.id} has the bbox {0.bbox}; expected x, y, width, height"
+NEGATIVE = "object {0.id} is with the box {0.bbox} of negative size"
 
 
-class Image(msgspec.Struct, gc=False):
-    """An image of the file; sizes in pixels."""
+class Instances(NamedTuple):
+    """An instances file: its records, the images in its order, and each one's objects by its id."""
 
-    id: int
-    file_name: str
-    height: int
-    width: int
-
-
-class Category(msgspec.Struct, gc=False):
-    """A class; ids have gaps in the official files."""
-
-    id: int
-    name: str
-
-
-class Annotation(msgspec.Struct, gc=False):
-    """An object: `bbox` is x, y, width, height in pixels, `segmentation` polygons or run lengths.
-
-    The segmentation stays as it stands in the file.
-    """
-
-    id: int
-    image_id: int
-    category_id: int
-    bbox: tuple[float, float, float, float]
-    area: float
-    segmentation: msgspec.Raw = msgspec.Raw(b"[]")
-    iscrowd: int = 0
-
-
-class Instances(msgspec.Struct, gc=False):
-    """An instances file; without annotations where they are held back."""
-
-    images: list[Image]
-    categories: list[Category]
-    annotations: list[Annotation] = []
-
-    def of_images(self) -> dict[int, list[Annotation]]:
-        """Return every image's objects, both in the order of the file.
-
-        Objects of images that the file has not are left out, as pycocotools does.
-        """
-        found: dict[int, list[Annotation]] = {image.id: [] for image in self.images}
-        for annotation in self.annotations:
-            if annotation.image_id in found:
-                found[annotation.image_id].append(annotation)
-        return found
+    file: CocoFile
+    images: Sequence[Image]
+    categories: Sequence[Category]
+    objects: dict[Any, list[Object]]
 
 
 def read_instances(path: Path) -> Instances:
-    """Return an instances file.
+    """Return an instances file, classes in the order of their ids.
+
+    Objects of images that the file has not are left out, as pycocotools does.
 
     Raises:
-        UserError: the file is missing, torn or not of that format, names an image twice, or an
-            object has a class that the file has not or a box of negative size.
+        UserError: the file is missing, torn or not of that format, names an image twice or without
+            its size, or an object has a class that the file has not, or no box of positive size.
     """
-    content = read_bytes(path, "a COCO instances file", COCO)
-    try:
-        file = msgspec.json.decode(content, type=Instances)
-    except msgspec.MsgspecError:
-        file = Instances(
-            _list(path, content, "images", Image),
-            _list(path, content, "categories", Category),
-            _list(path, content, "annotations", Annotation),
-        )
+    file = read_coco_file(path, COCO)
     refuse_repeated(path, (image.id for image in file.images), "image")
     known = {category.id for category in file.categories}
-    _refuse(
-        path,
-        "of category {0.category_id}, which the file has not",
-        [one for one in file.annotations if one.category_id not in known],
-    )
-    _refuse(
-        path,
-        "with the box {0.bbox} of negative size",
-        [one for one in file.annotations if min(one.bbox[2:]) < 0],
-    )
-    return file
+    things = file.annotations or []
+    _refuse(path, file.images, lambda one: not isinstance(one.file_name, str), NO_NAME)
+    _refuse(path, file.images, _has_no_size, NO_SIZE)
+    _refuse(path, things, lambda one: one.category_id not in known, NO_CLASS)
+    _refuse(path, things, lambda one: not isinstance(one.bbox, tuple), NO_BOX)
+    _refuse(path, things, lambda one: min(one.bbox[2:]) < 0, NEGATIVE)
+    objects: dict[Any, list[Object]] = {image.id: [] for image in file.images}
+    for one in things:
+        if one.image_id in objects:
+            objects[one.image_id].append(one)
+    return Instances(file, file.images, sorted(file.categories, key=lambda one: one.id), objects)
 
 
-def _list(path: Path, content: bytes, key: str, to: type[Record]) -> list[Record]:
-    return converted(path, parsed_list(path, content, key, "a COCO instances file"), to)
+def _has_no_size(image: Image) -> bool:
+    return any(type(side) is not int or side <= 0 for side in (image.height, image.width))
 
 
-def _refuse(path: Path, what: str, bad: list[Any]) -> None:
+def _refuse(path: Path, records: Sequence[Any], is_bad: Callable[[Any], bool], what: str) -> None:
+    """Raise UserError for the first record that is bad, if there is one."""
+    bad = [one for one in records if is_bad(one)]
     if bad:
-        found = what.format(bad[0])
-        raise UserError(f"{path}: object {bad[0].id} is {found} ({len(bad)} such object(s))")
+        raise UserError(f"{path}: {shortened(what.format(bad[0]))} ({len(bad)} such)")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 from hotcoco import mask as run_lengths
@@ -22,7 +23,7 @@ MASK_OPACITY = round(255 * OPACITY / 1.5)  # the object stays to be seen
 class Thing(NamedTuple):
     """One object: class id and name, box (x, y, width, height), what decodes its mask, score."""
 
-    category: int
+    category: int | str
     name: str
     box: tuple[float, ...] | None
     mask: Callable[[], NDArray[np.uint8]] | None
@@ -30,7 +31,7 @@ class Thing(NamedTuple):
 
 
 def showing(
-    predictions: Predictions, names: Mapping[int, str], *, is_held_back: bool
+    predictions: Predictions, names: Mapping[Any, str], *, is_held_back: bool
 ) -> Callable[[Sample], Shown]:
     """Return what shows an image: what was found with a score of 0.3 or more, and what is true."""
 
@@ -58,7 +59,7 @@ def showing(
     return show
 
 
-def _found(records: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> list[Thing]:
+def _found(records: Sequence[Mapping[str, Any]], names: Mapping[Any, str]) -> list[Thing]:
     kept = sorted(
         (one for one in records if one["score"] >= SHOWN_FROM), key=lambda one: -one["score"]
     )
@@ -74,7 +75,7 @@ def _found(records: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> li
     ]
 
 
-def _true(sample: Sample, names: Mapping[int, str]) -> list[tuple[Thing, bool]]:
+def _true(sample: Sample, names: Mapping[Any, str]) -> list[tuple[Thing, bool]]:
     """Return the true objects, and whether each is a crowd."""
     columns = (sample.target[name] for name in ("categories", "boxes", "segmentations", "crowds"))
     return [
@@ -106,13 +107,13 @@ def _paint(things: Sequence[Thing]) -> Paint:
         for thing in reversed(things):
             if thing.mask is not None:
                 cover = Image.fromarray(thing.mask() * MASK_OPACITY)
-                image.paste(colour_of(thing.category), mask=cover.resize(image.size))
+                image.paste(_colour(thing), mask=cover.resize(image.size))
         draw = ImageDraw.Draw(image)
         for thing in reversed(things):
             if thing.box is None:
                 continue
             x, y, width, height = (scale * value for value in thing.box)
-            colour = colour_of(thing.category)
+            colour = _colour(thing)
             draw.rectangle((x, y, x + width, y + height), outline=colour, width=2)
             score = "" if thing.score is None else f" {thing.score:.2f}"
             left, top, right, bottom = draw.textbbox((x + 2, y + 1), thing.name + score)
@@ -121,6 +122,12 @@ def _paint(things: Sequence[Thing]) -> Paint:
         return image
 
     return paint
+
+
+def _colour(thing: Thing) -> tuple[int, int, int]:
+    """Return the colour of a thing's class, whose id may be a text."""
+    category = thing.category
+    return colour_of(crc32(category.encode()) if isinstance(category, str) else category)
 
 
 def _listed(things: Sequence[Thing]) -> str:
