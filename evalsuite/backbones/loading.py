@@ -80,7 +80,7 @@ def load_weights(
         head_fit = _fit(of_head, head.state_dict())
         if not new_head:
             _require_head(head_fit, of_head, head.state_dict(), source)
-        if problems := _unusable(head_fit.fitting):
+        if problems := _unusable(head_fit.fitting, head.state_dict()):
             raise UserError(f"{source}: {problems[0]}; choose other weights")
         _assign(head, head_fit.fitting)
     kept = {*backbone.to_official(backbone.state_dict())}
@@ -118,7 +118,7 @@ def _load_backbone(backbone: Backbone, official: Mapping[str, Tensor], source: s
         for key in fit.misshapen[:2]
     ]
     problems += [f"holds {_listed(foreign)}, which the model does not have"] if foreign else []
-    problems += _unusable(fit.fitting)
+    problems += _unusable(fit.fitting, expected)
     if problems:
         raise UserError(
             f"{source}: not the weights of this backbone: {'; '.join(problems)}; "
@@ -140,9 +140,16 @@ def _fit(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> _Fit:
     )
 
 
-def _unusable(tensors: Mapping[str, Tensor]) -> list[str]:
-    """Return what keeps tensors of the right shape from being weights: any score would be wrong."""
-    whole = [key for key, tensor in tensors.items() if not tensor.is_floating_point()]
+def _unusable(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
+    """Return what keeps tensors of the right shape from being weights: any score would be wrong.
+
+    Whole numbers stay where the model has them too, as batch normalisation counts its batches.
+    """
+    whole = [
+        key
+        for key, tensor in tensors.items()
+        if expected[key].is_floating_point() and not tensor.is_floating_point()
+    ]
     if whole:
         kind = str(tensors[whole[0]].dtype).removeprefix("torch.")
         return [f"holds {_listed(whole)} as {kind}, as quantised weights do"]
