@@ -204,7 +204,7 @@ def test_an_unknown_split_and_missing_files_are_named(
 
 
 BAD_MAPS = [
-    (np.zeros((128, 128), np.uint8), "predicted label 0 in 16384 pixel"),
+    (np.zeros((128, 128), np.uint8), r"label 0 in \d+ pixel.*from 1; are yours from 0\?"),
     (np.full((128, 128), 200, np.uint8), "predicted label 200 in 16384 pixel"),
     (np.ones((64, 128), np.uint8), r"size \(64, 128\), its truth has \(128, 128\)"),
     (np.ones((128, 128, 3), np.uint8), "mode RGB; expected one byte a pixel"),

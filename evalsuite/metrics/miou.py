@@ -35,7 +35,7 @@ def confusion_counts(
 
     Raises:
         UserError: the sizes differ, or a value is out of range; all of a prediction's pixels count
-            for that, under unlabelled truth too.
+            for that, under unlabelled truth too, where it may be 0 or 255 as well.
     """
     if predicted_HW.shape != truth_HW.shape:
         found, expected = predicted_HW.shape, truth_HW.shape
@@ -45,8 +45,10 @@ def confusion_counts(
     rows = _rows_of(pairs)
     truth, predicted, _ = rows.T
     is_unlabelled = (truth == UNLABELLED[0]) | (truth == UNLABELLED[1])
-    _refuse("predicted label", rows, predicted, (predicted < 1) | (predicted > num_classes))
-    _refuse("true label", rows, truth, (truth > num_classes) & ~is_unlabelled)
+    says_nothing = (predicted == UNLABELLED[0]) | (predicted == UNLABELLED[1])
+    is_wrong = (predicted < 1) | (predicted > num_classes)
+    _refuse("predicted", rows, predicted, (is_wrong & ~(says_nothing & is_unlabelled), num_classes))
+    _refuse("true", rows, truth, ((truth > num_classes) & ~is_unlabelled, num_classes))
     labelled: NDArray[np.int64] = rows[~is_unlabelled]
     return labelled
 
@@ -157,14 +159,24 @@ def _mean_of_existing(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.flo
 
 
 def _refuse(
-    what: str, rows: NDArray[np.int64], labels: NDArray[np.int64], is_wrong: NDArray[np.bool_]
+    what: str,
+    rows: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    wrong: tuple[NDArray[np.bool_], int],
 ) -> None:
-    """Raise UserError when pixels have a label that is no class."""
+    """Raise UserError when pixels have a label that is no class.
+
+    Args:
+        wrong: which rows are wrong, and the number of classes.
+    """
+    is_wrong, num_classes = wrong
     if is_wrong.any():
         label = labels[is_wrong].min()
-        pixels = rows[labels == label, 2].sum()
+        pixels = rows[is_wrong & (labels == label), 2].sum()
+        asked = "; labels count from 1; are yours from 0?" if label == 0 else ""
         raise UserError(
-            f"{what} {label} in {pixels} pixel(s), which is no class of the file format"
+            f"{what} label {label} in {pixels} pixel(s) that count; expected a class, 1 to "
+            f"{num_classes}{asked}"
         )
 
 

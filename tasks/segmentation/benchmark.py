@@ -1,5 +1,6 @@
 """ADE20K for `evalsuite tasks`, `doctor` and `score`: label maps in, mIoU, mAcc and aAcc out."""
 
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -8,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
+from evalsuite.data.names import IMAGE_SUFFIXES
 from evalsuite.metrics.miou import (
     Areas,
     Counts,
@@ -22,7 +24,14 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
 from .card import ANNOTATIONS, CARD, IMAGES
-from .files import Classes, LabelMaps, read_classes, read_labels, unpacked_labels
+from .files import (
+    Classes,
+    LabelMaps,
+    files_by_stem,
+    named_or_numbered,
+    read_labels,
+    unpacked_labels,
+)
 from .shown import showing
 
 
@@ -54,20 +63,19 @@ class Segmentation:
             UserError: there is no such split, its folder is missing, or an image has no label map.
         """
         truth = {} if _known(split) not in ANNOTATIONS else _annotations(data, split)
-        for name, path in _files(data / IMAGES[split], ".jpg").items():
+        for name, path in _files(data / IMAGES[split], IMAGE_SUFFIXES).items():
             if truth and name not in truth:
                 raise UserError(f"{path}: has no label map in {data / ANNOTATIONS[split]}")
-            annotation = f"{ANNOTATIONS[split]}/{name}.png" if truth else ""
+            annotation = f"{ANNOTATIONS[split]}/{truth[name].name}" if truth else ""
             image = f"{IMAGES[split]}/{path.name}"
             yield Sample(name, (image,), "", {"annotation": annotation})
 
     def class_names(self, data: Path) -> list[str]:
         """Return the names of the classes; label k is `class_names[k - 1]`.
 
-        Raises:
-            UserError: the official table of classes is missing or malformed.
+        They are numbered, with a warning, where the table of classes is missing or malformed.
         """
-        return read_classes(data).names
+        return named_or_numbered(data).names
 
     def references(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None
@@ -84,7 +92,7 @@ class Segmentation:
             )
         paths = _annotations(data, split)
         kept = {name: path for name, path in paths.items() if only is None or name in only}
-        return Truth(kept, read_classes(data))
+        return Truth(kept, named_or_numbered(data))
 
     def read_predictions(self, path: Path) -> Predictions:
         """Return the label PNGs of a folder, named as the images, labels 1 to 150.
@@ -109,7 +117,7 @@ class Segmentation:
                 not the split's.
         """
         if data is not None and split is not None:
-            _refuse_other_names(predictions, _files(data / IMAGES[_known(split)], ".jpg"))
+            _refuse_other_names(predictions, _files(data / IMAGES[_known(split)], IMAGE_SUFFIXES))
         path.mkdir(parents=True, exist_ok=True)
         for name in predictions:
             labels = _labels(predictions[name])
@@ -152,10 +160,15 @@ class Segmentation:
     def baselines(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None
     ) -> list[Score]:
-        """Return `majority_class`: the mIoU of the most frequent training class on every pixel."""
+        """Return `majority_class`: the mIoU of the most frequent training class on every pixel.
+
+        None where the table that says how frequent the classes are is not there.
+        """
         if split not in ANNOTATIONS:
             return []
         truth = self.references(data, split, only=only)
+        if not truth.classes.ratios:
+            return []
         most = int(np.argmax(truth.classes.ratios)) + 1
         counts = {name: _of_one_class(path, most, truth) for name, path in truth.paths.items()}
         miou = self.score(cast(Predictions, counts), truth)[0]
@@ -200,7 +213,24 @@ def _areas(predictions: Predictions, truth: Truth) -> Areas:
             bad.append(f"{name}: {error}")
     if bad:
         raise UserError(f"{bad[0]}; {len(bad)} such image(s)")
-    return areas_of(counts, num_classes)
+    areas = areas_of(counts, num_classes)
+    _ask_about_zero(areas, truth)
+    return areas
+
+
+def _ask_about_zero(areas: Areas, truth: Truth) -> None:
+    """Warn where every class but the last is true somewhere, and 0 too: labels may count from 0."""
+    *others, last = areas.labelled.sum(0).tolist()
+    if last or not others or not all(others):
+        return
+    path = next((path for path in truth.paths.values() if (read_labels(path) == 0).any()), None)
+    if path is not None:
+        warnings.warn(
+            f"{path.parent}: holds the labels 0 to {len(others)}, none of class "
+            f"{len(others) + 1}, {truth.classes.names[-1]}; 0 is taken as unlabelled, labels "
+            "count from 1; are yours from 0?",
+            stacklevel=2,
+        )
 
 
 def _labels(prediction: Any) -> Any:
@@ -221,14 +251,15 @@ def _of_one_class(path: Path, label: int, truth: Truth) -> list[list[int]]:
 
 
 def _annotations(data: Path, split: str) -> dict[str, Path]:
-    return _files(data / ANNOTATIONS[split], ".png")
+    return _files(data / ANNOTATIONS[split], (".png",))
 
 
-def _files(folder: Path, suffix: str) -> dict[str, Path]:
+def _files(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     """Return the files of a folder by name without suffix, in the order of names."""
-    found = {path.stem: path for path in sorted(folder.glob(f"*{suffix}"))}
+    found = files_by_stem(folder, suffixes)
     if not found:
-        raise UserError(f"{folder}: holds no {suffix} file; run `evalsuite doctor segmentation`")
+        wanted = "image" if len(suffixes) > 1 else next(iter(suffixes))
+        raise UserError(f"{folder}: holds no {wanted} file; run `evalsuite doctor segmentation`")
     return found
 
 

@@ -2,7 +2,8 @@
 
 import base64
 import io
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,11 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evalsuite.data.decode import DECODING_ERRORS
+from evalsuite.data.reading import read_text
 from evalsuite.records.errors import UserError
+from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
 from .card import CLASSES, DOWNLOAD
 
 LabelMap = NDArray[np.uint8]
+NUM_CLASSES = 150  # of ADE20K: arXiv:1608.05442
+NARROW, WIDE = ("L", "P"), ("I", "I;16", "I;16B", "I;16L")  # modes of a byte a pixel, and of more
 
 
 class Classes(NamedTuple):
@@ -30,9 +35,11 @@ class LabelMaps(Mapping[str, LabelMap]):
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise UserError(f"{folder}: not a folder; expected label PNGs named as the images")
+            raise UserError(
+                f"{folder}: {_what(folder)}; expected a folder of label PNGs named as the images"
+            )
         self.folder = folder
-        self._paths = {path.stem: path for path in sorted(folder.glob("*.png"))}
+        self._paths = files_by_stem(folder, (".png",))
         if not self._paths:
             raise UserError(f"{folder}: holds no .png; expected label PNGs named as the images")
 
@@ -49,23 +56,64 @@ class LabelMaps(Mapping[str, LabelMap]):
         return read_labels(self._paths[name])
 
 
-def read_labels(path: Path) -> LabelMap:
-    """Return the labels of a PNG of one byte a pixel, height x width; a palette is left aside.
+def files_by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
+    """Return the files of a folder by name without suffix, in the order of names.
+
+    Hidden files are left aside: macOS puts a companion `._x.png` beside a file on foreign disks.
 
     Raises:
-        UserError: the file is missing, torn, or has colours or more than a byte a pixel.
+        UserError: two files differ in their suffix alone, or the folder cannot be read.
+    """
+    found: dict[str, Path] = {}
+    try:
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror})") from None
+    for path in paths:
+        if path.name.startswith(".") or path.suffix.lower() not in suffixes:
+            continue
+        first = found.setdefault(path.stem, path)
+        if first is not path:
+            raise UserError(f"{path}: of the same name as {first.name}; keep one of them")
+    return found
+
+
+def read_labels(path: Path) -> LabelMap:
+    """Return the labels of a grey PNG, height x width; a palette is left aside.
+
+    Wider pixels are taken where their labels fit into a byte, as those of the format do.
+
+    Raises:
+        UserError: the file is missing, torn, has colours, or a label above 255.
     """
     try:
         with path.open("rb") as file, Image.open(file) as image:
-            if image.mode not in ("L", "P"):
-                raise UserError(
-                    f"{path}: a label map in mode {image.mode}; expected one byte a pixel (L or P)"
-                )
-            return np.asarray(image)
-    except UserError:
-        raise
+            mode, labels_HW = image.mode, np.asarray(image)
     except DECODING_ERRORS as error:
-        raise UserError(f"{path}: no whole label PNG: {error}") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: no whole label PNG: {reason}") from None
+    if mode in NARROW:
+        return labels_HW
+    if mode not in WIDE:
+        raise UserError(f"{path}: a label map in mode {mode}; expected one byte a pixel (L or P)")
+    wrong = labels_HW[(labels_HW < 0) | (labels_HW > 255)]
+    if wrong.size:
+        raise UserError(
+            f"{path}: label {wrong.max()} in mode {mode}, {wrong.size} such pixel(s); expected "
+            "labels up to 255"
+        )
+    return labels_HW.astype(np.uint8)
+
+
+def _what(path: Path) -> str:
+    """Return what stands in place of a folder."""
+    if not path.is_file():
+        return "no such folder"
+    try:
+        with path.open("rb") as stream:
+            return kind_of(stream.read(LOOKED_AT)) or "a file"
+    except OSError as error:
+        return f"a file that cannot be read ({error.strerror})"
 
 
 def packed_labels(labels_HW: LabelMap) -> dict[str, str]:
@@ -95,16 +143,28 @@ def read_classes(data: Path) -> Classes:
         UserError: the file is missing or not of that format.
     """
     path = data / CLASSES
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()[1:]
-    except OSError:
-        raise UserError(f"{path}: the class names cannot be read; get it from {DOWNLOAD}") from None
+    lines = read_text(path, "ADE20K's table of classes", DOWNLOAD).splitlines()[1:]
     rows = [line.split("\t") for line in lines if line.strip()]
     try:
         numbers = [int(row[0]) for row in rows]
         classes = Classes([row[5].strip() for row in rows], [float(row[1]) for row in rows])
     except (IndexError, ValueError) as error:
         raise UserError(f"{path}: not ADE20K's table of classes: {error}") from None
+    if not rows:
+        raise UserError(f"{path}: names no class; expected ADE20K's table of classes")
     if numbers != list(range(1, len(rows) + 1)):
         raise UserError(f"{path}: expected classes 1, 2, 3, ... in order; found {numbers[:3]} ...")
     return classes
+
+
+def named_or_numbered(data: Path) -> Classes:
+    """Return the classes of `objectInfo150.txt`; numbered, with a warning, where it is no help.
+
+    Then there are ADE20K's 150. A class that is neither true nor predicted leaves every mean, so
+    that a smaller number would give the same scores.
+    """
+    try:
+        return read_classes(data)
+    except UserError as error:
+        warnings.warn(f"{error}; until then the classes are numbered 1 to {NUM_CLASSES}", stacklevel=2)
+        return Classes([f"class {label}" for label in range(1, NUM_CLASSES + 1)], [])
