@@ -23,6 +23,7 @@ from evalsuite.metrics.classification import TOP, Answers, answers_of_classes, a
 from evalsuite.records.errors import UserError
 
 Classes = list[int | str]
+HEADERS = ("filename", "file_name", "file", "image", "image_id", "imageid", "img", "name", "path")
 FORMAT = "classification results: logits (.npz), or best classes by image name (.json, .csv)"
 
 
@@ -107,6 +108,7 @@ def answers_of(predictions: Mapping[Any, Any], truth: Labels) -> Answers:
         UserError: names differ from the truth's, or a class is unknown, repeated or missing.
     """
     if isinstance(predictions, Logits):
+        _refuse_unknown_order(predictions.source, truth.wnids)
         _refuse_other_names(predictions.source, predictions.places, truth.names)
         if predictions.logits_NC.shape[1] != len(truth.wnids):
             found, expected = predictions.logits_NC.shape[1], len(truth.wnids)
@@ -155,14 +157,15 @@ def _read_json(path: Path) -> list[tuple[str, Classes]]:
 
 def _read_csv(path: Path) -> list[tuple[str, Classes]]:
     rows = [row.cells for row in read_rows(path, FORMAT)]
+    if rows and rows[0][0].strip().lower() in HEADERS:
+        rows = rows[1:]
     return [(row[0], [int(cell) if cell.isdecimal() else cell for cell in row[1:]]) for row in rows]
 
 
 def _numbers(predictions: Mapping[str, Sequence[int | str]], truth: Labels) -> NDArray[np.int64]:
     """Return the first five classes of each image as numbers, in the truth's order."""
     most = min(TOP, len(truth.wnids))
-    number_of: dict[int | str, int] = {wnid: place for place, wnid in enumerate(truth.wnids)}
-    number_of.update({place: place for place in range(len(truth.wnids))})
+    number_of = _meanings(predictions, truth.wnids)
     rows, bad = [], []
     for name in truth.names:
         numbers = [number_of.get(cell, -1) for cell in predictions[name][:most]]
@@ -176,6 +179,43 @@ def _numbers(predictions: Mapping[str, Sequence[int | str]], truth: Labels) -> N
             f"{len(bad)} such image(s)"
         )
     return np.array(rows, dtype=np.int64).reshape(-1, most)
+
+
+def _meanings(
+    predictions: Mapping[str, Sequence[int | str]], wnids: Sequence[str]
+) -> dict[int | str, int]:
+    """Return the number of each class by what a file may call it: its wnid, or its number.
+
+    Where the folders are named by numbers, a number in the file is a folder's name: it cannot be
+    told from one in a CSV file. Only where no folder could be meant is it the place in their order.
+
+    Raises:
+        UserError: the numbers may be folders as well as places, and these are not the same.
+    """
+    number_of: dict[int | str, int] = {wnid: place for place, wnid in enumerate(wnids)}
+    places: dict[int | str, int] = {place: place for place in range(len(wnids))}
+    if not all(wnid.isdecimal() for wnid in wnids):
+        return {**number_of, **places}
+    folders: dict[int | str, int] = {int(wnid): place for wnid, place in number_of.items()}
+    said = {cell for row in predictions.values() for cell in row if isinstance(cell, int)}
+    if folders == places or not said <= places.keys():
+        return {**number_of, **folders}
+    if said <= folders.keys():
+        raise UserError(
+            f"predictions: class {min(said)}: the folder of that name, or its place from 0 in the "
+            f"folders {wnids[0]} to {wnids[-1]}? write names as texts in a .json file"
+        )
+    return {**number_of, **places}
+
+
+def _refuse_unknown_order(source: str, wnids: Sequence[str]) -> None:
+    """Raise UserError where tools differ in the order of the classes, and so of the logits."""
+    if list(wnids) != sorted(wnids):
+        raise UserError(
+            f"{source}: the folders are named by numbers: timm puts {wnids[1]} after {wnids[0]}, "
+            f"torchvision {sorted(wnids)[1]} or another, so a column may be either class; give "
+            "the best classes by name (.json, .csv)"
+        )
 
 
 def _refuse_other_names(source: str, found: Mapping[str, Any], expected: Sequence[str]) -> None:

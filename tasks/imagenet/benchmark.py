@@ -1,15 +1,16 @@
 """ImageNet-1K for `evalsuite tasks`, `doctor` and `score`: top-1, top-5 and ReaL accuracy."""
 
-import json
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import numpy as np
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
+from evalsuite.data.official_json import converted, fast, parsed_list
+from evalsuite.data.names import IMAGE_SUFFIXES
+from evalsuite.data.reading import read_bytes
 from evalsuite.metrics.classification import classification_scores, paired_top_1
 from evalsuite.metrics.classification_results import (
     Labels,
@@ -25,7 +26,6 @@ from evalsuite.records.score import Score
 from .card import CARD, NAMES, REAL, REAL_SOURCE
 from .shown import showing
 
-SUFFIXES = (".jpeg", ".jpg", ".png")
 NUM_CLASSES = 1000  # that real.json counts
 REAL_NAME = "ILSVRC2012_val_{:08d}"  # image i of real.json, counted from 1
 
@@ -43,16 +43,18 @@ class ImageNet:
     def samples(self, data: Path, split: str) -> Iterator[Sample]:
         """Yield the images of a split by class and name; ids are file names without suffix.
 
-        The target holds `label`, the class's number in the sorted wnids, and `wnid`.
+        The target holds `label`, the class's number in the sorted wnids, and `wnid`. Hidden files
+        are left aside; others that are no images are counted in a warning.
 
         Raises:
             UserError: there is no such split, or its folder or that of a class is missing or empty.
         """
+        others: list[Path] = []
         for label, wnid in enumerate(self.wnids(data, split)):
             folder = data / "imagenet" / split / wnid
-            names = sorted(
-                path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES
-            )
+            paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+            names = [path.name for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
+            others += [path for path in paths if path.suffix.lower() not in IMAGE_SUFFIXES]
             if not names:  # torchvision's ImageFolder raises as well: it would shift the classes
                 raise UserError(
                     f"{folder}: holds no image; expected those of the class {wnid}: fetch them, or "
@@ -61,9 +63,16 @@ class ImageNet:
             for name in names:
                 image = f"imagenet/{split}/{wnid}/{name}"
                 yield Sample(Path(name).stem, (image,), "", {"label": label, "wnid": wnid})
+        if others:
+            found = f"{len(others)} file(s) that are no images by their suffix are left out"
+            wanted = ", ".join(IMAGE_SUFFIXES)
+            warnings.warn(f"{others[0]}: {found}; expected {wanted}", stacklevel=2)
 
     def wnids(self, data: Path, split: str) -> list[str]:
         """Return the classes' wnids in order of their numbers.
+
+        Folders that are all named by numbers stand in the order of these, as in timm, not in that
+        of text, as in torchvision.
 
         Raises:
             UserError: there is no such split, or its folder is missing or empty.
@@ -77,7 +86,8 @@ class ImageNet:
                 f"{folder}: holds no folder; expected one a class, named by its wnid, from "
                 f"{CARD.splits[split].files[0].source}"
             )
-        return found
+        is_numbered = all(name.isdecimal() for name in found)
+        return sorted(found, key=lambda name: (int(name), name)) if is_numbered else found
 
     def class_names(self, data: Path) -> dict[str, str]:
         """Return the names of the classes by wnid; empty where the file of names is not there."""
@@ -167,9 +177,14 @@ def _real_labels(path: Path, names: list[str], num_classes: int) -> list[list[in
     if not path.is_file():
         return None
     try:
-        lists = msgspec.convert(json.loads(path.read_bytes()), list[list[int]])
-    except (ValueError, msgspec.ValidationError) as error:
-        raise UserError(f"{path}: not the lists of ReaL ({REAL_SOURCE}): {error}") from None
+        what = f"the lists of ReaL ({REAL_SOURCE})"
+        content = read_bytes(path, what)
+        lists = fast(content, list[list[int]])
+        if lists is None:
+            lists = converted(path, parsed_list(path, content, None, what), list[int])
+    except UserError as error:  # it is optional: the main score stands without it
+        warnings.warn(f"{error}; no ReaL accuracy", stacklevel=3)
+        return None
     if num_classes != NUM_CLASSES:
         warnings.warn(
             f"{path}: numbers {NUM_CLASSES} classes, here are {num_classes}: no ReaL accuracy",

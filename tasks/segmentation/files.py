@@ -166,5 +166,7 @@ def named_or_numbered(data: Path) -> Classes:
     try:
         return read_classes(data)
     except UserError as error:
-        warnings.warn(f"{error}; until then the classes are numbered 1 to {NUM_CLASSES}", stacklevel=2)
+        warnings.warn(
+            f"{error}; until then the classes are numbered 1 to {NUM_CLASSES}", stacklevel=2
+        )
         return Classes([f"class {label}" for label in range(1, NUM_CLASSES + 1)], [])
