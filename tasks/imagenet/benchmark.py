@@ -8,8 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
-from evalsuite.data.official_json import converted, fast, parsed_list
 from evalsuite.data.names import IMAGE_SUFFIXES
+from evalsuite.data.official_json import converted, fast, parsed_list
 from evalsuite.data.reading import read_bytes
 from evalsuite.metrics.classification import classification_scores, paired_top_1
 from evalsuite.metrics.classification_results import (
