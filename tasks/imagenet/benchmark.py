@@ -20,7 +20,7 @@ from evalsuite.metrics.classification_results import (
     write_classification,
 )
 from evalsuite.metrics.official_classification import official_accuracy
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.score import Score
 
 from .card import CARD, NAMES, REAL, REAL_SOURCE
@@ -66,7 +66,7 @@ class ImageNet:
         if others:
             found = f"{len(others)} file(s) that are no images by their suffix are left out"
             wanted = ", ".join(IMAGE_SUFFIXES)
-            warnings.warn(f"{others[0]}: {found}; expected {wanted}", stacklevel=2)
+            warnings.warn(f"{others[0]}: {found}; expected {wanted}", Remark, stacklevel=2)
 
     def wnids(self, data: Path, split: str) -> list[str]:
         """Return the classes' wnids in order of their numbers.
@@ -183,11 +183,12 @@ def _real_labels(path: Path, names: list[str], num_classes: int) -> list[list[in
         if lists is None:
             lists = converted(path, parsed_list(path, content, None, what), list[int])
     except UserError as error:  # it is optional: the main score stands without it
-        warnings.warn(f"{error}; no ReaL accuracy", stacklevel=3)
+        warnings.warn(f"{error}; no ReaL accuracy", Remark, stacklevel=3)
         return None
     if num_classes != NUM_CLASSES:
         warnings.warn(
             f"{path}: numbers {NUM_CLASSES} classes, here are {num_classes}: no ReaL accuracy",
+            Remark,
             stacklevel=3,
         )
         return None
@@ -197,6 +198,7 @@ def _real_labels(path: Path, names: list[str], num_classes: int) -> list[list[in
         warnings.warn(
             f"{path}: has no entry of image {missing[0]} ({len(missing)} such image(s)): "
             "no ReaL accuracy",
+            Remark,
             stacklevel=3,
         )
         return None

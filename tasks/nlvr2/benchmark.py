@@ -17,7 +17,7 @@ from evalsuite.metrics.nlvr2 import (
     paired_nlvr2_accuracy,
     right_predictions,
 )
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.files import write_text
 from evalsuite.records.score import Score
 
@@ -145,7 +145,7 @@ class Nlvr2:
         """
         train = data / examples_path(CARD.train_split)
         if not train.is_file():
-            warnings.warn(f"{train}: not found; the baselines are left out", stacklevel=2)
+            warnings.warn(f"{train}: not found; the baselines are left out", Remark, stacklevel=2)
             return []
         overall: Counter[str] = Counter()
         by_sentence: defaultdict[str, Counter[str]] = defaultdict(Counter)

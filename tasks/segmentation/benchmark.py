@@ -20,7 +20,7 @@ from evalsuite.metrics.miou import (
     segmentation_scores,
 )
 from evalsuite.metrics.official_miou import official_miou
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.score import Score
 
 from .card import ANNOTATIONS, CARD, IMAGES
@@ -229,6 +229,7 @@ def _ask_about_zero(areas: Areas, truth: Truth) -> None:
             f"{path.parent}: holds the labels 0 to {len(others)}, none of class "
             f"{len(others) + 1}, {truth.classes.names[-1]}; 0 is taken as unlabelled, labels "
             "count from 1; are yours from 0?",
+            Remark,
             stacklevel=2,
         )
 

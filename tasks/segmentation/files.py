@@ -13,7 +13,7 @@ from PIL import Image
 
 from evalsuite.data.decode import DECODING_ERRORS
 from evalsuite.data.reading import read_text
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
 from .card import CLASSES, DOWNLOAD
@@ -167,6 +167,6 @@ def named_or_numbered(data: Path) -> Classes:
         return read_classes(data)
     except UserError as error:
         warnings.warn(
-            f"{error}; until then the classes are numbered 1 to {NUM_CLASSES}", stacklevel=2
+            f"{error}; until then the classes are numbered 1 to {NUM_CLASSES}", Remark, stacklevel=2
         )
         return Classes([f"class {label}" for label in range(1, NUM_CLASSES + 1)], [])

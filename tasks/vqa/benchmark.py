@@ -30,7 +30,7 @@ from evalsuite.metrics.vqa_exact import (
     fitting_values,
     questions_not_of_ten,
 )
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.files import write_text
 from evalsuite.records.score import Score
 
@@ -204,7 +204,9 @@ class Vqa:
             return []
         for path in (annotations_path("train2014"), questions_path("train2014")):
             if not (data / path).is_file():
-                warnings.warn(f"{data / path}: not found; no baselines without it", stacklevel=2)
+                warnings.warn(
+                    f"{data / path}: not found; no baselines without it", Remark, stacklevel=2
+                )
                 return []
         prior = learn_prior(self.samples(data, CARD.train_split))
         references = self.references(data, split, only=only)
