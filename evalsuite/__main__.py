@@ -13,8 +13,9 @@ import typer
 
 import evalsuite.options as options
 from evalsuite.catalog import benchmark_named
-from evalsuite.data.doctor import examine
+from evalsuite.data.doctor import SOME, Scope, examine
 from evalsuite.printing import (
+    Opening,
     print_benchmarks,
     print_difference,
     print_findings,
@@ -60,14 +61,20 @@ def tasks(as_json: options.AsJson = False, data: options.Data = None) -> None:
 def doctor(
     task: options.Task,
     data: Annotated[Path, typer.Option(help="Folder of the official files.")],
+    split: Annotated[str | None, typer.Option(help="Look at this one alone.")] = None,
     hashes: Annotated[bool, typer.Option("--hashes", help="Give the SHA-256 of files.")] = False,
-    images: Annotated[int, typer.Option(help="Images to decode; -1 for all.")] = 100,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            help="Samples of each split whose images and label maps are opened; -1 for all. Where "
+            f"not given, all of the split that is evaluated, and {SOME:,} of each other."
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check layout, counts, hashes and images; say what to fetch and from whom."""
-    findings = examine(
-        benchmark_named(task), data, hashes=hashes, images="all" if images < 0 else images
-    )
+    """Check everything that eval would trip over; say what to fetch and from whom."""
+    scope = Scope(split=split, images=images, hashes=hashes)
+    findings = examine(benchmark_named(task), data, scope, Opening())
     print_findings(findings, as_json=as_json)
     problems = sum(finding.level == "problem" for finding in findings)
     if problems:

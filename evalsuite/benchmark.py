@@ -175,6 +175,39 @@ class ScoresClasses(Protocol):
         """Return the scores of the classes, named `<score>/<class>`."""
 
 
+class SampleCheck(Protocol):
+    """Looks at the samples of a split one after the other, from several threads at once."""
+
+    def __call__(self, sample: Sample, sizes: Sequence[tuple[int, int]]) -> None:
+        """Do nothing where a sample can be predicted and scored.
+
+        Args:
+            sizes: width and height of its images, in pixels.
+
+        Raises:
+            UserError: it cannot.
+        """
+
+    def conclude(self) -> Sequence[str]:
+        """Return what a person should know of all samples that were seen, a line each.
+
+        Raises:
+            UserError: all together they are of no use.
+        """
+
+
+@runtime_checkable
+class ChecksSplits(Protocol):
+    """A benchmark that is of use only where more holds than that its files can be read."""
+
+    def split_check(self, data: Path, split: str) -> SampleCheck | None:
+        """Return what checks the samples of a split, None where nothing is to check.
+
+        Raises:
+            UserError: the split as a whole is of no use, or not beside the training split.
+        """
+
+
 @runtime_checkable
 class JoinsFiles(Protocol):
     """A benchmark whose results of one model may be in two files, scored together."""

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.loading import load_weights, official_state
 from evalsuite.data.index import SampleIndex, open_index
+from evalsuite.engine.checking import check_split
 from evalsuite.engine.loading import Budget
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.predict import Predicting, predict
@@ -34,7 +35,6 @@ def evaluate(request: Request) -> Report | None:
     _check_unseen(work, split, index)
     run = _run(work, request)
     _note_split(work, run, split, index, request.limit)
-    _tune(work, run, request)
     predicting = Predicting(
         task=work.open_task,
         recipe=work.recipe,
@@ -43,6 +43,9 @@ def evaluate(request: Request) -> Report | None:
         limit=request.limit,
         bad=Budget(request.skip_bad),
     )
+    if work.train_index is not None and not run.weights.is_file():
+        check_split(predicting, work.benchmark, work.data, run, work.accelerator)
+    _tune(work, run, request)
     meter = predict(predicting, _loaded(work, run), run, work.accelerator)
     work.accelerator.wait_for_everyone()
     # Only the main process has trackers; they stay open for the scores.

@@ -1,6 +1,8 @@
 """What the command line prints of reports, scores and comparisons: tables, or JSON."""
 
 import json
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +18,21 @@ from evalsuite.records.difference import Difference
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.markdown import score_table, terminal_overview, terminal_table
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Opening:
+    """Says on standard error from time to time how many samples of a split have been opened."""
+
+    def __init__(self) -> None:
+        self._printed = time.monotonic()
+
+    def __call__(self, split: str, total: int, done: int) -> None:
+        """Print a line where the last one is some seconds ago."""
+        if time.monotonic() - self._printed >= SECONDS_BETWEEN_LINES:
+            self._printed = time.monotonic()
+            print(f"{split}: {done:,} of {total:,} samples opened", file=sys.stderr, flush=True)
 
 
 def print_benchmarks(data: Path | None, *, as_json: bool) -> None:

@@ -2,17 +2,17 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from evalsuite.benchmark import Benchmark, Card, OfficialFile, Sample, Split
+from evalsuite.benchmark import Benchmark, Card, OfficialFile, Sample, SampleId, Split
 from evalsuite.data import doctor
 from evalsuite.data.contents import count_files, count_records
-from evalsuite.data.doctor import Finding, examine
+from evalsuite.data.doctor import Finding, Scope, examine
 from evalsuite.records.errors import UserError
 
 QUESTIONS = OfficialFile(path="toy/questions.json", what="questions", source="toy.org", records=4)
@@ -39,6 +39,11 @@ class Toy(Benchmark):
             if id == "bad":
                 raise UserError(f"{QUESTIONS.path}: record 3 is not of the format")
             yield Sample(id, (f"toy/photos/{id}.png",), "?", {})
+
+    def references(
+        self, data: Path, split: str, *, only: Collection[SampleId] | None = None
+    ) -> None:
+        return None
 
 
 def toy() -> Toy:
@@ -134,13 +139,6 @@ def test_unreadable_images_are_named(data: Path) -> None:
     assert found[PHOTOS.path] == "2 of 4 decoded images are readable"
 
 
-def test_a_pool_of_processes_finds_the_same(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (data / "toy/photos/3.png").write_bytes(b"")
-    alone = examine(toy(), data)
-    monkeypatch.setattr(doctor, "POOL_FROM", 1)
-    assert examine(toy(), data) == alone
-
-
 def test_many_unreadable_images_are_summed_up(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for id in range(4):
         (data / f"toy/photos/{id}.png").write_bytes(b"")
@@ -151,15 +149,15 @@ def test_many_unreadable_images_are_summed_up(data: Path, monkeypatch: pytest.Mo
 
 
 def test_only_as_many_images_are_decoded_as_asked_for(data: Path) -> None:
-    steps: list[tuple[int, int]] = []
-    findings = examine(toy(), data, images=2, progress=lambda *step: steps.append(step))
-    assert steps == [(1, 2), (2, 2)]
+    steps: list[tuple[str, int, int]] = []
+    findings = examine(toy(), data, Scope(images=2), lambda *step: steps.append(step))
+    assert steps == [("val", 2, 1), ("val", 2, 2)]
     assert by_path(findings)[PHOTOS.path].text == "2 of 2 decoded images are readable"
 
 
 def test_hashes_are_given_when_asked_for(data: Path) -> None:
     expected = hashlib.sha256((data / QUESTIONS.path).read_bytes()).hexdigest()
-    assert by_path(examine(toy(), data, hashes=True))[QUESTIONS.path].sha256 == expected
+    assert by_path(examine(toy(), data, Scope(hashes=True)))[QUESTIONS.path].sha256 == expected
     assert by_path(examine(toy(), data))[QUESTIONS.path].sha256 is None
 
 

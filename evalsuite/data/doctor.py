@@ -2,25 +2,24 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from evalsuite.benchmark import Benchmark, OfficialFile, Split
+from evalsuite.benchmark import Benchmark, OfficialFile, SampleCheck, Split
+from evalsuite.data.checking import Inspector, left_out, truth_check
 from evalsuite.data.contents import count_files, count_records
-from evalsuite.data.decode import UnreadableImageError, read_image
+from evalsuite.data.decode import UnreadableImageError
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256
 
-Level = Literal["ok", "differs", "problem"]
-Progress = Callable[[int, int], None]
+Level = Literal["ok", "note", "differs", "problem"]
+Progress = Callable[[str, int, int], None]
 
-CHUNK = 64  # images a process takes at once
-POOL_FROM = 500  # images: fewer are decoded before a second process has started
-NAMED = 20  # unreadable images of a folder that get a line of their own
+NAMED = 20  # faults of a folder or split that get a line of their own
+SOME = 1000  # images opened of a split that is not evaluated, where no number is asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,8 @@ class Finding:
     """One line of the doctor's report.
 
     `split` is empty and `path` a folder for what concerns the images of all splits. What `differs`
-    is well-formed and not of the official size: fine for trying, not for quoting.
+    is well-formed and not of the official size: fine for trying, not for quoting. A `note` says
+    what is left out, or read otherwise than a person may think.
     """
 
     split: str
@@ -38,38 +38,132 @@ class Finding:
     sha256: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What is to be looked at.
+
+    `split` is the only one, None for all. `images` is how many samples of each split are opened,
+    -1 for all; None opens all of the evaluation split (or of the only one), some of the others.
+    `hashes` asks for the SHA-256 of annotation files, which reads them once more.
+    """
+
+    split: str | None = None
+    images: int | None = None
+    hashes: bool = False
+
+    def of(self, splits: Mapping[str, Split]) -> dict[str, Split]:
+        """Return the splits to be looked at.
+
+        Raises:
+            UserError: there is none of that name.
+        """
+        if self.split is None:
+            return dict(splits)
+        if self.split not in splits:
+            raise UserError(f"no split {self.split!r}; there are {', '.join(splits)}")
+        return {self.split: splits[self.split]}
+
+    def num_opened(self, split: str, eval_split: str, num_samples: int) -> int:
+        """Return how many samples of a split are opened."""
+        if self.images is None:
+            return num_samples if split in (self.split, eval_split) else min(SOME, num_samples)
+        return num_samples if self.images < 0 else min(self.images, num_samples)
+
+
+WHOLE = Scope()
+
+
 def examine(
-    benchmark: Benchmark,
-    data: Path,
-    *,
-    hashes: bool = False,
-    images: int | Literal["all"] = "all",
-    progress: Progress | None = None,
+    benchmark: Benchmark, data: Path, scope: Scope = WHOLE, progress: Progress | None = None
 ) -> list[Finding]:
     """Return what is found of every official file, split and image of a benchmark.
 
     Args:
-        hashes: give the SHA-256 of annotation files; reads them once more.
-        images: how many images to decode, drawn over all splits; "all" may take minutes.
-        progress: called with the numbers of images decoded so far and in all.
+        progress: called with a split and how many of its samples are opened: in all, and so far.
+
+    Raises:
+        UserError: the benchmark has no such split.
     """
+    examination = _Examination(benchmark, data, scope, progress)
+    splits = scope.of(benchmark.card.splits)
     findings: list[Finding] = []
-    used: dict[str, None] = {}
     examined: dict[str, Finding] = {}
-    for name, split in benchmark.card.splits.items():
+    for name, split in splits.items():
         for file in split.files:
             if file.path not in examined:
-                examined[file.path] = _file(data, name, file, hashes)
+                examined[file.path] = _file(data, name, file, scope.hashes)
                 findings.append(examined[file.path])
-        annotations_found = all(
-            examined[file.path].level != "problem" or not _is_annotation(file)
-            for file in split.files
+        if all(examined[one.path].level != "problem" for one in split.files if _is_annotation(one)):
+            findings += examination.of_split(name)
+    files = [file for split in splits.values() for file in split.files]
+    return findings + list(examination.of_images(files))
+
+
+class _Examination:
+    """Reads the samples of splits and opens their images, each image once."""
+
+    def __init__(
+        self, benchmark: Benchmark, data: Path, scope: Scope, progress: Progress | None
+    ) -> None:
+        self._benchmark, self._data, self._scope = benchmark, data, scope
+        self._progress = progress
+        self._inspector = Inspector(data)
+        self._is_there: dict[str, bool] = {}  # by the image's name
+
+    def of_split(self, name: str) -> Iterator[Finding]:
+        """Yield how many samples a split yields, and what is wrong with them or with its truth."""
+        count, check = 0, None
+        try:
+            for sample in self._benchmark.samples(self._data, name):
+                count += 1
+                for image in sample.images:
+                    if image not in self._is_there:
+                        self._is_there[image] = (self._data / image).is_file()
+        except UserError as error:
+            yield _problem(name, "samples", str(error))
+            return
+        level, text = _compared(count, self._benchmark.card.splits[name].num_samples or 0)
+        yield Finding(split=name, path="samples", level=level, text=text)
+        try:
+            check = truth_check(self._benchmark, self._data, name)
+        except UserError as error:
+            yield _problem(name, "truth", str(error))
+        number = self._scope.num_opened(name, self._benchmark.card.eval_split, count)
+        yield from self._opened(name, count, number, check)
+
+    def _opened(
+        self, name: str, count: int, number: int, check: SampleCheck | None
+    ) -> Iterator[Finding]:
+        """Yield the faults of `number` samples beside unreadable images, which tell of themselves.
+
+        Samples of which an image is missing are left aside.
+        """
+        if number == 0:
+            return
+        chosen = set(random.Random(0).sample(range(count), number))  # the same ones every time
+        samples = enumerate(self._benchmark.samples(self._data, name))
+        kept = (
+            sample
+            for place, sample in samples
+            if place in chosen and all(self._is_there[image] for image in sample.images)
         )
-        if annotations_found:
-            findings.append(_samples(benchmark, data, name, split, used))
-    findings += _missing_images(data, list(used))
-    findings += _decoded_images(data, list(used), images, progress)
-    return findings
+        shown = None if self._progress is None else partial(self._progress, name, number)
+        faults = [one.text for one in self._inspector.faults(kept, check, shown) if not one.image]
+        yield from (_problem(name, "samples", text) for text in faults[:NAMED])
+        if len(faults) > NAMED:
+            yield _problem(name, "samples", f"{len(faults) - NAMED:,} more cannot be used")
+        try:
+            lines = [] if check is None else check.conclude()
+            yield from (_note(name, "samples", line) for line in lines)
+        except UserError as error:
+            yield _problem(name, "samples", str(error))
+
+    def of_images(self, files: Sequence[OfficialFile]) -> Iterator[Finding]:
+        """Yield what images are missing, unreadable, left out, or read in a way of their own."""
+        yield from _missing_images(self._is_there)
+        yield from _opened_images(self._inspector)
+        for line in (*left_out(self._data, files, self._is_there), *self._inspector.remarks()):
+            yield _note("", "images", line)
 
 
 def _is_annotation(file: OfficialFile) -> bool:
@@ -117,47 +211,23 @@ def _compared(found: int, official: int, source: str = "") -> tuple[Level, str]:
     return "differs", f"{text}: more than the official release holds"
 
 
-def _samples(
-    benchmark: Benchmark, data: Path, name: str, split: Split, used: dict[str, None]
-) -> Finding:
-    """Return how many samples a split yields; adds the images that they name to `used`."""
-    count = 0
-    try:
-        for sample in benchmark.samples(data, name):
-            count += 1
-            used.update(dict.fromkeys(sample.images))
-    except UserError as error:
-        return _problem(name, "samples", str(error))
-    if split.num_samples is None:
-        return Finding(split=name, path="samples", level="ok", text=f"{count:,}")
-    level, text = _compared(count, split.num_samples)
-    return Finding(split=name, path="samples", level=level, text=text)
-
-
-def _missing_images(data: Path, used: list[str]) -> Iterator[Finding]:
+def _missing_images(is_there: Mapping[str, bool]) -> Iterator[Finding]:
     """Yield a finding for every folder that lacks images which samples name."""
-    missing = [name for name in used if not (data / name).is_file()]
-    wanted = Counter(_folder(name) for name in used)
-    for folder, count in Counter(_folder(name) for name in missing).items():
+    missing = [name for name, there in is_there.items() if not there]
+    wanted = Counter(map(_folder, is_there))
+    for folder, count in Counter(map(_folder, missing)).items():
         example = min(name for name in missing if _folder(name) == folder)
         found = f"{count:,} of {wanted[folder]:,} images that samples name are missing"
         yield _problem("", folder, f"{found}, such as {Path(example).name}")
 
 
-def _decoded_images(
-    data: Path, used: list[str], asked: int | Literal["all"], progress: Progress | None
-) -> Iterator[Finding]:
+def _opened_images(inspector: Inspector) -> Iterator[Finding]:
     """Yield the unreadable images, then for every folder how many are readable."""
-    names = [name for name in used if (data / name).is_file()]
-    if asked != "all" and asked < len(names):
-        names = sorted(random.Random(0).sample(names, asked))  # the same ones every time
     unreadable: dict[str, list[Finding]] = {}
-    for done, (name, failure) in enumerate(_decoded(data, names), start=1):
-        if failure:
-            unreadable.setdefault(_folder(name), []).append(_problem("", name, failure))
-        if progress is not None:
-            progress(done, len(names))
-    for folder, count in Counter(_folder(name) for name in names).items():
+    for name, facts in inspector.images.items():
+        if isinstance(facts, UnreadableImageError):
+            unreadable.setdefault(_folder(name), []).append(_problem("", name, str(facts)))
+    for folder, count in Counter(map(_folder, inspector.images)).items():
         failures = unreadable.get(folder, [])
         yield from failures[:NAMED]
         if len(failures) > NAMED:
@@ -165,26 +235,6 @@ def _decoded_images(
         text = f"{count - len(failures):,} of {count:,} decoded images are readable"
         level: Level = "problem" if failures else "ok"
         yield Finding(split="", path=folder, level=level, text=text)
-
-
-def _decoded(data: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield every image's name and why it cannot be read, or an empty text."""
-    paths = [data / name for name in names]
-    if len(names) < POOL_FROM:
-        yield from zip(names, map(_failure, paths), strict=True)
-        return
-    # Spawned, because a fork of a process with threads may hang.
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        yield from zip(names, pool.map(_failure, paths, chunksize=CHUNK), strict=True)
-
-
-def _failure(path: Path) -> str:
-    """Return why an image cannot be read, or an empty text."""
-    try:
-        read_image(path)
-    except UnreadableImageError as error:
-        return str(error)
-    return ""
 
 
 def _folder(name: str) -> str:
@@ -195,3 +245,8 @@ def _folder(name: str) -> str:
 def _problem(split: str, path: str, text: str) -> Finding:
     """Return a finding that has to be mended."""
     return Finding(split=split, path=path, level="problem", text=text)
+
+
+def _note(split: str, path: str, text: str) -> Finding:
+    """Return a finding that is worth knowing."""
+    return Finding(split=split, path=path, level="note", text=text)

@@ -27,6 +27,7 @@ from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.score import Score
 
 from .card import CARD, FOLDERS, HELD_BACK, annotations_path
+from .checks import SizeCheck, refuse_useless_training
 from .files import read_instances
 from .shown import showing
 
@@ -66,6 +67,17 @@ class Detection:
             path = f"coco/{FOLDERS[split]}/{image.file_name}"
             target = _target(image, file.objects[image.id])
             yield Sample(cast(SampleId, image.id), (path,), "", target)
+
+    def split_check(self, data: Path, split: str) -> SizeCheck:
+        """Return what holds the images of a split against their annotations.
+
+        Raises:
+            UserError: training objects are there without outlines, or of other classes.
+        """
+        training = data / annotations_path(CARD.train_split)
+        if training.is_file():
+            refuse_useless_training(data / annotations_path(_known(split)), training)
+        return SizeCheck(data)
 
     def categories(self, data: Path, split: str) -> dict[Any, str]:
         """Return the name of every class by its id, in the order of ids.

@@ -23,6 +23,7 @@ from evalsuite.task import Batch, Inputs, Task
 
 from .benchmark import BENCHMARK
 from .card import annotations_path
+from .checks import refuse_other_size
 from .recipes import RECIPES, DetectionRecipe
 from .views import Looking, View, find, mirrored
 
@@ -56,11 +57,7 @@ class OpenDetection:
         """Return an image in its frame with the objects in it, or every view for the test."""
         image = read_image(self._data / sample.images[0])
         size = Size(*sample.target["size"])
-        if image.size != (size.width, size.height):
-            raise UserError(
-                f"{sample.images[0]}: {image.width} x {image.height} pixels, its annotation says "
-                f"{size.width} x {size.height}; fetch the image again"
-            )
+        refuse_other_size(self._data / sample.images[0], image.size, size)
         recipe, side = self._recipe, self._recipe.image_size
         if generator is None:
             views = []

@@ -68,6 +68,24 @@ class ImageNet:
             wanted = ", ".join(IMAGE_SUFFIXES)
             warnings.warn(f"{others[0]}: {found}; expected {wanted}", Remark, stacklevel=2)
 
+    def split_check(self, data: Path, split: str) -> None:
+        """Check that a split has the classes of the training images.
+
+        Raises:
+            UserError: one of them lacks a class of the other.
+        """
+        folders = [data / "imagenet" / one for one in (split, CARD.train_split)]
+        if not all(folder.is_dir() for folder in folders):
+            return
+        classes = [set(self.wnids(data, folder.name)) for folder in folders]
+        for lacking, having in ((0, 1), (1, 0)):
+            if missing := sorted(classes[having] - classes[lacking]):
+                raise UserError(
+                    f"{folders[lacking]}: has no folder of the class {missing[0]}, which "
+                    f"{folders[having].name} has ({len(missing)} such class(es)): classes are "
+                    "counted by folders; add its images, or leave the class out of both"
+                )
+
     def wnids(self, data: Path, split: str) -> list[str]:
         """Return the classes' wnids in order of their numbers.
 

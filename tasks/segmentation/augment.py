@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-IGNORED = 255
+from .files import IGNORED
+
 LONG = 4  # times the short side; mmseg 1.2.2 configs/_base_/datasets/ade20k.py: 2048 and 512
 MOST_OF_ONE = 0.75  # the same: cat_max_ratio of RandomCrop
 CROP_TRIES = 10  # mmseg transforms.py RandomCrop

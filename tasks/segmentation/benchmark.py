@@ -24,11 +24,13 @@ from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.score import Score
 
 from .card import ANNOTATIONS, CARD, IMAGES
+from .checks import LabelCheck
 from .files import (
     Classes,
     LabelMaps,
     files_by_stem,
     named_or_numbered,
+    read_classes,
     read_labels,
     unpacked_labels,
 )
@@ -69,6 +71,12 @@ class Segmentation:
             annotation = f"{ANNOTATIONS[split]}/{truth[name].name}" if truth else ""
             image = f"{IMAGES[split]}/{path.name}"
             yield Sample(name, (image,), "", {"annotation": annotation})
+
+    def split_check(self, data: Path, split: str) -> LabelCheck | None:
+        """Return what opens the label maps of a split, None where they are held back."""
+        if _known(split) not in ANNOTATIONS:
+            return None
+        return LabelCheck(data, len(read_classes(data).names))
 
     def class_names(self, data: Path) -> list[str]:
         """Return the names of the classes; label k is `class_names[k - 1]`.

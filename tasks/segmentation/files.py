@@ -21,6 +21,7 @@ from .card import CLASSES, DOWNLOAD
 LabelMap = NDArray[np.uint8]
 NUM_CLASSES = 150  # of ADE20K: arXiv:1608.05442
 NARROW, WIDE = ("L", "P"), ("I", "I;16", "I;16B", "I;16L")  # modes of a byte a pixel, and of more
+IGNORED = 255  # a pixel that is neither learnt from nor scored, as 0
 
 
 class Classes(NamedTuple):

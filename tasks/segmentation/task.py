@@ -18,9 +18,10 @@ from evalsuite.metrics.miou import confusion_counts
 from evalsuite.records.errors import UserError
 from evalsuite.task import Batch, Inputs, Task
 
-from .augment import IGNORED, augmented, normalised, pixels_of, resized_image, without_zero
+from .augment import augmented, normalised, pixels_of, resized_image, without_zero
 from .benchmark import BENCHMARK
-from .files import LabelMap, packed_labels, read_classes, read_labels
+from .checks import true_labels
+from .files import packed_labels, read_classes
 from .inference import MULTI_SCALE, SINGLE_SCALE, Reading, Seen, labels_of, whole_patches
 from .recipes import RECIPES, SegmentationRecipe
 
@@ -65,7 +66,7 @@ class OpenSegmentation:
                 no class.
         """
         image = read_image(self._data / sample.images[0])
-        labels_HW = self._labels(sample, (image.height, image.width))
+        labels_HW = true_labels(self._data, sample, image.size, self._num_classes)
         if generator is not None:
             if labels_HW is None:
                 raise UserError(f"{sample.images[0]}: has no label map to learn from")
@@ -83,25 +84,6 @@ class OpenSegmentation:
             size = (int(image.height * factor + 0.5), int(image.width * factor + 0.5))
             views.append(normalised(resized_image(pixels_CHW, size)))
         return {"views": views, "size": (image.height, image.width), "labels": labels_HW}
-
-    def _labels(self, sample: Sample, size: tuple[int, int]) -> LabelMap | None:
-        """Return a sample's label map, None where it is held back."""
-        name = sample.target["annotation"]
-        if not name:
-            return None
-        labels_HW = read_labels(self._data / name)
-        if labels_HW.shape != size:
-            raise UserError(
-                f"{self._data / name}: {labels_HW.shape[1]} x {labels_HW.shape[0]} labels for "
-                f"{size[1]} x {size[0]} pixels of {sample.images[0]}; fetch the files again"
-            )
-        wrong = labels_HW[(labels_HW > self._num_classes) & (labels_HW != IGNORED)]
-        if wrong.size:
-            raise UserError(
-                f"{self._data / name}: label {wrong.min()} in {wrong.size} pixel(s); expected 0 "
-                f"(unlabelled) to {self._num_classes}; fetch the file again"
-            )
-        return labels_HW
 
     def collate(self, items: Sequence[Inputs]) -> dict[str, Tensor]:
         """Return a batch; for the test, images and truths are padded to the largest.
