@@ -70,6 +70,7 @@ def doctor(
             f"not given, all of the split that is evaluated, and {SOME:,} of each other."
         ),
     ] = None,
+    max_pixels: options.MaxPixels = None,  # takes effect as it is read
     as_json: options.AsJson = False,
 ) -> None:
     """Check everything that eval would trip over; say what to fetch and from whom."""
@@ -94,6 +95,7 @@ def evaluate(
     settings: options.Settings = None,
     seed: options.Seed = 0,
     skip_bad: options.SkipBad = 0,
+    max_pixels: options.MaxPixels = None,  # takes effect as it is read
     track: options.Track = None,
     new_head: options.NewHead = False,
     zero_shot: options.ZeroShot = False,
@@ -166,6 +168,7 @@ def finetune(
     settings: options.Settings = None,
     seed: options.Seed = 0,
     skip_bad: options.SkipBad = 0,
+    max_pixels: options.MaxPixels = None,  # takes effect as it is read
     track: options.Track = None,
     linear_probe: options.LinearProbe = False,
 ) -> None:
@@ -209,6 +212,7 @@ def pretrain(
     settings: options.Settings = None,
     seed: options.Seed = 0,
     skip_bad: options.SkipBad = 0,
+    max_pixels: options.MaxPixels = None,  # takes effect as it is read
     track: options.Track = None,
 ) -> None:
     """Pretrain on image-text pairs, one stage at a time; print the weights' path.

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from evalsuite.catalog import backbone_names
+from evalsuite.data.decode import MOST_PIXELS, allow_pixels
 
 Task = Annotated[str, typer.Argument(help="A benchmark; `evalsuite tasks` lists them.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of the official files.")]
@@ -29,6 +30,15 @@ Settings = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
 SkipBad = Annotated[int, typer.Option(min=0, help="Unreadable images to put up with.")]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        callback=allow_pixels,
+        help=f"Refuse images of more pixels (default: {MOST_PIXELS:,}).",
+    ),
+]
 Track = Annotated[str | None, typer.Option(help="tensorboard or wandb.")]
 NewHead = Annotated[bool, typer.Option("--new-head", help="Fine-tune a new head.")]
 ZeroShot = Annotated[

@@ -100,9 +100,13 @@ def test_an_image_of_absurd_size_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bomb.png").write_bytes(png())
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(images.UnreadableImageError, match=r"bomb\.png"):
+    with Image.open(tmp_path / "bomb.png") as image:
+        pixels = image.width * image.height
+    monkeypatch.setenv("EVALSUITE_MAX_PIXELS", str(pixels - 1))
+    with pytest.raises(images.UnreadableImageError, match=rf"bomb\.png.*--max-pixels {pixels} "):
         images.read_image(tmp_path / "bomb.png")
+    monkeypatch.setenv("EVALSUITE_MAX_PIXELS", str(pixels))
+    assert images.read_image(tmp_path / "bomb.png").mode == "RGB"
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)

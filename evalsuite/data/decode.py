@@ -1,10 +1,13 @@
 """Image files as RGB pixels, without torch: what the doctor and the transforms share."""
 
+import os
+import re
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +17,18 @@ from evalsuite.data.reading import shortened
 from evalsuite.records.errors import UserError
 from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
-# What PIL raises for files that are cut short, are no image, or claim an absurd size. The bomb
-# warning is an exception only where the user turned warnings into errors.
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+# What PIL raises for files that are cut short, are no image, or claim an absurd size.
 DECODING_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
     EOFError,
     struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
+    *BOMBS,
 )
+MAX_PIXELS = "EVALSUITE_MAX_PIXELS"  # in the environment, where every reading process finds it
+MOST_PIXELS = 178_956_970  # pixels, twice Pillow's MAX_IMAGE_PIXELS: where it refuses by default
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # PIL's modes of grey in more than 8 bits
 WHITE = 255
 UPRIGHT = 1  # EXIF 2.32, tag 0x0112: row 0 is the top, column 0 the left
@@ -97,7 +101,7 @@ def orientation_of(path: Path) -> int:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image; what goes wrong with it becomes an `UnreadableImageError`."""
     try:
-        with path.open("rb") as file, Image.open(file) as image:
+        with path.open("rb") as file, limited_image(file) as image:
             yield image
     except FileNotFoundError:
         raise UnreadableImageError(f"{path}: no such image") from None
@@ -105,6 +109,31 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise
     except DECODING_ERRORS as error:
         raise UnreadableImageError(f"{path}: {_found(path, error)}") from error
+
+
+def allow_pixels(number: int | None) -> int | None:
+    """Set the size in pixels above which an image is refused, here and in processes to come."""
+    if number is not None:
+        os.environ[MAX_PIXELS] = str(number)
+    return number
+
+
+def limited_image(file: IO[bytes]) -> Image.Image:
+    """Open an image of no more pixels than are allowed.
+
+    Raises:
+        UserError: the environment's number is none.
+    """
+    limit = os.environ.get(MAX_PIXELS) or str(MOST_PIXELS)
+    if not limit.isdecimal():
+        raise UserError(f"{MAX_PIXELS}={shortened(limit)}: expected a whole number of pixels")
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, int(limit)
+    try:
+        # Pillow warns from its limit on, and raises from twice of it on: refuse at once.
+        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+            return Image.open(file)
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _rgb(path: Path, image: Image.Image) -> Image.Image:
@@ -165,6 +194,13 @@ def _found(path: Path, error: Exception) -> str:
         if kind.endswith("image"):
             return f"{kind} of a kind that cannot be read; save it as a JPEG or PNG"
         return f"{kind}, expected an image"
+    if isinstance(error, BOMBS):
+        claimed = re.search(r"\d{2,}", str(error))
+        pixels = int(claimed[0]) if claimed else 0
+        return (
+            f"{pixels:,} pixels, more than are read unasked, as a small file may claim any size; "
+            f"where you trust it: --max-pixels {pixels} (or {MAX_PIXELS}={pixels})"
+        )
     reason = shortened(str(error))
     if reason.startswith("conversion from"):
         return f"cannot be read as RGB ({reason}); save it as RGB"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evalsuite.data.decode import DECODING_ERRORS
+from evalsuite.data.decode import DECODING_ERRORS, limited_image
 from evalsuite.data.reading import read_text
 from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.file_kinds import LOOKED_AT, kind_of
@@ -88,7 +88,7 @@ def read_labels(path: Path) -> LabelMap:
         UserError: the file is missing, torn, has colours, or a label above 255.
     """
     try:
-        with path.open("rb") as file, Image.open(file) as image:
+        with path.open("rb") as file, limited_image(file) as image:
             mode, labels_HW = image.mode, np.asarray(image)
     except DECODING_ERRORS as error:
         reason = " ".join(str(error).split())

@@ -34,7 +34,8 @@ def answer_vocabulary(data: Path, min_count: int = MIN_COUNT) -> list[str]:
     if not vocabulary:
         raise UserError(
             f"{data / annotations_path('train2014')}: no answer occurs {min_count} times in train "
-            "and val together; the vocabulary would be empty, so choose a lower count"
+            "and val together, so the vocabulary would be empty; --set min_answer_count=1 keeps "
+            "every answer"
         )
     return vocabulary
 
