@@ -9,6 +9,7 @@ from evalsuite.engine.checking import check_split
 from evalsuite.engine.loading import Budget
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.predict import Predicting, predict
+from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
@@ -133,10 +134,10 @@ def _loaded(work: Work, run: Run) -> TaskModel:
 
 
 def _note_split(work: Work, run: Run, split: str, index: SampleIndex, limit: int | None) -> None:
-    """Write down which data the split was read from.
+    """Write down which data the split is read from.
 
-    Raises:
-        UserError: the run has predicted a split of this name from other files.
+    Where its files are others than before, nothing predicted counts any longer; the fine-tuned
+    weights do, since they depend on the training split alone.
     """
     known = run.facts.setdefault("splits", {})
     number = min(len(index), limit or len(index))
@@ -147,12 +148,14 @@ def _note_split(work: Work, run: Run, split: str, index: SampleIndex, limit: int
         "num_samples": number,
         **official_check(work.benchmark.card.splits[split], index.ids),
     }
-    if split in known and known[split]["fingerprint"] != index.fingerprint:
-        raise UserError(
-            f"{run.folder}: predicted {split} from other files than those now in {work.data}; "
-            "choose another --runs folder, or remove the run"
-        )
     if work.accelerator.is_main_process:
+        if split in known and known[split]["fingerprint"] != index.fingerprint:
+            kept = run.set_aside(split)
+            say(
+                f"{split} is read from other files than before: predicting it anew with the same "
+                f"weights (the earlier predictions are kept in {kept})"
+            )
         known[split] = entry
         run.facts["split"] = split
         run.save()
+    work.accelerator.wait_for_everyone()  # before anybody reads the journals

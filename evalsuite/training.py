@@ -11,12 +11,14 @@ from torch import Tensor
 
 from evalsuite.backbones.checkpoint import save_checkpoint
 from evalsuite.data.index import SampleIndex
+from evalsuite.data.reading import shortened
 from evalsuite.engine.finetune import Tuning, finetune_model
 from evalsuite.engine.loading import Budget
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import Meter, peak_memory_gib, say
 from evalsuite.engine.session import environment
 from evalsuite.engine.trainer_state import remove_states
+from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
 from evalsuite.records.run import Run
 from evalsuite.task import OpenTask
@@ -75,7 +77,13 @@ def open_run(
     assert folder[0] is not None
     run = Run.open(Path(folder[0]))
     if request.track is not None:
-        accelerator.init_trackers(run.folder.name, config=_flat(recipe.to_json()))
+        try:
+            accelerator.init_trackers(run.folder.name, config=_flat(recipe.to_json()))
+        except Exception as error:  # the tracker's own kinds: no login, no network
+            raise UserError(
+                f"--track {request.track}: {shortened(str(error))}; log in (`wandb login`), set "
+                "WANDB_MODE to offline, or leave --track out"
+            ) from error
     return run
 
 

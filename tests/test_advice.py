@@ -213,7 +213,8 @@ def test_the_size_that_a_large_image_asks_for_lets_it_in(
     monkeypatch.setattr(sys, "argv", ["evalsuite", *words, "20000"])
     with pytest.raises(SystemExit, match="2"):
         main()
-    assert "30,000 pixels" in (told := capsys.readouterr().out)
+    told = capsys.readouterr().out
+    assert "30,000 pixels" in told
     number = re.search(r"--max-pixels (\d+)", told)
     assert number is not None
     monkeypatch.setattr(sys, "argv", ["evalsuite", *words, number[1]])

@@ -82,6 +82,8 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
             meter.advance(1, sum(len(part.ids) for part in parts) * accelerator.num_processes)
             if (step + 1) % STEPS_BETWEEN_LOGS and step + 1 < plan.num_steps:
                 continue
+            if accelerator.num_processes > 1:
+                loss = accelerator.reduce(loss)
             point = TrainingPoint(step + 1, float(loss), rate)
             _log(point, meter, accelerator)
             if accelerator.is_main_process:
@@ -137,7 +139,7 @@ def _steps(
 def _accumulate(
     tuning: Tuning, model: nn.Module, parts: list[Loaded], step: int, accelerator: Accelerator
 ) -> torch.Tensor:
-    """Add up the gradient of the global batch's mean loss; return this process's mean loss.
+    """Add up the gradient of the global batch's mean loss; return this process's share of it.
 
     Every micro-batch weighs as many samples as it holds, and processes are averaged, so that the
     gradient does not depend on how the batch was cut.
@@ -160,7 +162,7 @@ def _accumulate(
         with nullcontext() if is_last else accelerator.no_sync(model):
             loss = tuning.task.loss(model(batch), batch)
             accelerator.backward(loss * (len(part.ids) * world / everyone))
-        total += loss.detach() * (len(part.ids) / mine)
+        total += loss.detach() * (len(part.ids) / everyone)
     return total
 
 

@@ -35,13 +35,13 @@ class Predicting:
 def predict(work: Predicting, model: TaskModel, run: Run, accelerator: Accelerator) -> Meter:
     """Predict what the run has not yet predicted of a split, and return what it took.
 
+    What failed in an earlier session is tried again.
+
     Raises:
         UserError: too many samples cannot be read, or the disk is full.
     """
-    journaled = run.journaled(work.split)
+    known = run.journaled(work.split).predictions.keys()
     accelerator.wait_for_everyone()  # every process has read the journals before one writes
-    work.bad.count(journaled.failures)
-    known = journaled.predictions.keys() | journaled.failures.keys()
     left = _by_length(work, [place for place, name in _wanted(work) if name not in known])
     if known and left and accelerator.is_main_process:
         say(f"predicting goes on: {len(known)} of {len(known) + len(left)} samples are journaled")

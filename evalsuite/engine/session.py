@@ -13,7 +13,11 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import (
+    DistributedDataParallelKwargs,
+    is_tensorboard_available,
+    is_wandb_available,
+)
 from torch import nn
 
 from evalsuite.engine.processor import arithmetic
@@ -23,7 +27,9 @@ from evalsuite.records.recipe import Recipe
 
 RECORDED = ("evalsuite", "torch", "torchvision", "transformers", "accelerate", "numpy", "pillow")
 SMALL_MODEL = 10_000_000  # parameters; beit3_tiny has one million, beit3_base 221
-TRACKERS = ("tensorboard", "wandb")
+TRACKERS = {"tensorboard": is_tensorboard_available, "wandb": is_wandb_available}
+# What launchers set; each alone makes accelerate wait for processes that nobody started.
+LAUNCHED = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "PMI_SIZE", "PMI_RANK", "OMPI_COMM_WORLD_SIZE")
 
 
 def accelerator_for(
@@ -43,6 +49,11 @@ def accelerator_for(
         )
     if track is not None and track not in TRACKERS:
         raise UserError(f"--track {track}: expected one of {', '.join(TRACKERS)}")
+    _refuse_left_over()
+    if track is not None and not TRACKERS[track]():
+        raise UserError(
+            f"--track {track}: {track} is not installed; pip install 'evalsuite[track]'"
+        )
     on_cpu = device == "cpu" or not (torch.cuda.is_available() or torch.backends.mps.is_available())
     precision = recipe.precision
     if on_cpu and precision == "fp16":
@@ -65,9 +76,21 @@ def accelerator_for(
         raise UserError(f"--track {track}: {error}; pip install 'evalsuite[track]'") from error
 
 
+def _refuse_left_over() -> None:
+    """Raise UserError for a launcher's variable where nothing was launched."""
+    left = [name for name in LAUNCHED if name in os.environ]
+    if left and "MASTER_ADDR" not in os.environ:
+        raise UserError(
+            f"the environment holds {left[0]} = {os.environ[left[0]]}, but no MASTER_ADDR: left "
+            f"over from another job? `unset {left[0]}`, or start several processes with torchrun"
+        )
+
+
 def own_cores() -> int:
     """Return the cores that this process may count on; ranks of one machine share them."""
-    return max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    # macOS has no affinity.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def share_cores(model: nn.Module) -> None:

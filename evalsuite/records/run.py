@@ -81,6 +81,14 @@ class Run:
         """Return the journal that the process of this rank appends to."""
         return Journal(self.folder / "predictions" / split / f"rank-{rank}.jsonl")
 
+    def set_aside(self, split: str) -> Path | None:
+        """Keep a split's journals under another name; return it, None where there are none."""
+        folder = self.folder / "predictions" / split
+        if not folder.is_dir():
+            return None
+        number = 1 + len(list(folder.parent.glob(f"{split}.earlier-*")))
+        return folder.rename(folder.with_name(f"{split}.earlier-{number}"))
+
     def journaled(self, split: str) -> Journaled:
         """Return what all processes of all sessions predicted for a split so far."""
         return read_journals((self.folder / "predictions" / split).glob("rank-*.jsonl"))
