@@ -410,6 +410,11 @@ def main() -> None:
         except UserError as error:
             print(f"evalsuite: {error}", file=sys.stderr)
             sys.exit(2)
+        except OSError as error:  # a file or folder that this person may not read or write
+            if error.filename is None:
+                raise
+            print(f"evalsuite: {error.filename}: {error.strerror}", file=sys.stderr)
+            sys.exit(2)
 
 
 def _shown(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:

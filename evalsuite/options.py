@@ -28,8 +28,10 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the best whe
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="key=value of the recipe; may be repeated.")
 ]
-Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
-SkipBad = Annotated[int, typer.Option(min=0, help="Unreadable images to put up with.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")]
+SkipBad = Annotated[
+    int, typer.Option(min=0, help="Maximum unreadable images before the run stops.")
+]
 MaxPixels = Annotated[
     int | None,
     typer.Option(

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.metrics.bootstrap import mean_interval, share_interval
+from evalsuite.metrics.compiled import compiled
 from evalsuite.records.score import Score
 
 TOP = 5
@@ -80,7 +80,7 @@ def paired_top_1(first: Answers, second: Answers) -> Score:
     )
 
 
-@numba.njit(cache=True)
+@compiled
 def _rank_labels(
     logits_NC: NDArray[np.floating],
     labels: NDArray[np.int64],

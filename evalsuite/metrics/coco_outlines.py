@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numba
 import numpy as np
 from hotcoco import mask as run_lengths
 from numpy.typing import NDArray
 
 from evalsuite.data.reading import shortened
+from evalsuite.metrics.compiled import compiled
 
 EXPECTED = "polygons of three points or more, or run lengths with size and counts"
 NOT_FILLED = "has run lengths that do not fill its mask's size"
@@ -104,7 +104,7 @@ def mask_areas(masks: Sequence[RunLengths]) -> tuple[NDArray[np.int64], NDArray[
     return areas, totals
 
 
-@numba.njit(cache=True)
+@compiled
 def _sum_runs(
     joined: NDArray[np.uint8],
     ends: NDArray[np.int64],

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.metrics.bootstrap import NUM_RESAMPLES, bounds
+from evalsuite.metrics.compiled import compiled
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
@@ -180,7 +180,7 @@ def _refuse(
         )
 
 
-@numba.njit(cache=True)
+@compiled
 def _count_pairs(
     predicted: NDArray[np.uint8], truth: NDArray[np.uint8], pairs: NDArray[np.uint32]
 ) -> None:
@@ -206,7 +206,7 @@ def _count_pairs(
         pairs[truth[place], predicted[place]] += 1
 
 
-@numba.njit(cache=True)
+@compiled
 def _rows_of(pairs: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Return row, column and value of every entry that is not 0."""
     in_row = np.zeros(pairs.shape[0], dtype=np.int64)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.metrics.bootstrap import NUM_RESAMPLES, bounds, extreme_share
+from evalsuite.metrics.compiled import compiled
 from evalsuite.records.score import Score
 
 AT = (1, 5, 10)
@@ -209,7 +209,7 @@ def _owned_texts(image_of_text: NDArray[np.int64]) -> _Owned:
     return _Owned(np.argsort(image_of_text, kind="stable"), ends)
 
 
-@numba.njit(cache=True)
+@compiled
 def _num_above(line: NDArray[np.float32], score: np.float32) -> np.int32:
     """Return how many are above a score; as a function of its own, LLVM makes it vector code."""
     found = np.int32(0)
@@ -219,7 +219,7 @@ def _num_above(line: NDArray[np.float32], score: np.float32) -> np.int32:
     return found
 
 
-@numba.njit(cache=True)
+@compiled
 def _num_not_below(line: NDArray[np.float32], score: np.float32) -> np.int32:
     """Return how many are equal to a score or above."""
     found = np.int32(0)
@@ -229,7 +229,7 @@ def _num_not_below(line: NDArray[np.float32], score: np.float32) -> np.int32:
     return found
 
 
-@numba.njit(cache=True)
+@compiled
 def _rank_texts(
     scores: NDArray[np.float32],
     texts: NDArray[np.int64],
@@ -248,7 +248,7 @@ def _rank_texts(
         ranks[image] = before + _num_above(scores[row, best + 1 :], scores[row, best])
 
 
-@numba.njit(cache=True)
+@compiled
 def _count_better_images(
     scores: NDArray[np.float32],
     own_scores: NDArray[np.float32],
@@ -265,7 +265,7 @@ def _count_better_images(
                 ranks[text] += np.int32(1)
 
 
-@numba.njit(cache=True)
+@compiled
 def _keep_best_images(
     scores: NDArray[np.float32],
     start: int,

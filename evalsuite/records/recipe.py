@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, get_args, get_origin
 
 from evalsuite.records.errors import UserError
+from evalsuite.records.ranges import refuse_impossible
 
 Precision = Literal["no", "bf16", "fp16"]
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
@@ -68,9 +69,7 @@ class Recipe:
                 changed[key] = _chosen(key, text, get_args(known[key].type))
             else:
                 changed[key] = _parse(key, text, getattr(self, key), _said(known[key].type))
-        for key in {"batch_size", "micro_batch"} & changed.keys():
-            if changed[key] < 1:
-                raise UserError(f"--set {key}={changed[key]}: expected 1 or more")
+        refuse_impossible(changed)
         return replace(self, **changed)
 
     def to_json(self) -> dict[str, Any]:
