@@ -13,12 +13,8 @@ from pycocotools import mask as official_mask
 
 from evalsuite.metrics import coco_ap, official_coco
 from evalsuite.metrics.coco_ap import Kind
-from evalsuite.metrics.coco_results import (
-    Detections,
-    detections_of,
-    read_detections,
-    write_detections,
-)
+from evalsuite.metrics.coco_detections import Detections
+from evalsuite.metrics.coco_results import detections_of, read_detections, write_detections
 from evalsuite.metrics.coco_truth import Truth
 from evalsuite.records.errors import UserError
 

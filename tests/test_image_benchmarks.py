@@ -15,7 +15,7 @@ from pycocotools import mask as official_mask
 
 from evalsuite.benchmark import Benchmark
 from evalsuite.catalog import benchmark_named
-from evalsuite.metrics.retrieval_results import packed
+from evalsuite.metrics.retrieval_features import packed
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import named
 from evalsuite.tinyworld.write import write_world

@@ -8,7 +8,7 @@ import pytest
 from evalsuite.catalog import benchmark_named
 from evalsuite.data.text import Tokenizer
 from evalsuite.evaluating import evaluate
-from evalsuite.metrics.retrieval_results import Features, features_of
+from evalsuite.metrics.retrieval_features import Features, features_of
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
 from evalsuite.setting_up import Request

@@ -19,7 +19,7 @@ from evalsuite.backbones.loading import load_weights
 from evalsuite.benchmark import Sample
 from evalsuite.catalog import task_named
 from evalsuite.data.text import Tokenizer
-from evalsuite.metrics.retrieval_results import unpacked
+from evalsuite.metrics.retrieval_features import unpacked
 from evalsuite.task import OpenTask
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 

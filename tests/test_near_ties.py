@@ -17,8 +17,9 @@ from evalsuite.catalog import benchmark_named
 from evalsuite.data.index import open_index
 from evalsuite.evaluating import evaluate
 from evalsuite.heads.deciding import decided
+from evalsuite.metrics.retrieval_features import features_of
 from evalsuite.metrics.retrieval_near_ties import count_near_ties
-from evalsuite.metrics.retrieval_results import features_of, ranks_of_predictions
+from evalsuite.metrics.retrieval_results import ranks_of_predictions
 from evalsuite.records.journal import Journaled, read_journals
 from evalsuite.records.near_ties import NearTies
 from evalsuite.records.report import Report

@@ -17,10 +17,8 @@ from evalsuite.metrics.retrieval import (
     ranks_of_scores,
     recall_scores,
 )
+from evalsuite.metrics.retrieval_features import Features, Pool, packed
 from evalsuite.metrics.retrieval_results import (
-    Features,
-    Pool,
-    packed,
     ranks_of_predictions,
     read_retrieval,
     write_retrieval,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from evalsuite.benchmark import Sample, Shown, ShowsSamples
 from evalsuite.catalog import benchmark_named, benchmark_names
-from evalsuite.metrics.retrieval_results import packed
+from evalsuite.metrics.retrieval_features import packed
 from evalsuite.tinyworld.write import write_world
 
 

@@ -20,7 +20,7 @@ from evalsuite.data.text import Tokenizer
 from evalsuite.heads.gathering import gathered
 from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.text import padded
-from evalsuite.metrics.retrieval_results import packed
+from evalsuite.metrics.retrieval_features import packed
 from evalsuite.records.recipe import Recipe
 
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from evalsuite.data.names import other_spelling
 from evalsuite.data.reading import shortened
+from evalsuite.metrics.coco_detections import Detections
 from evalsuite.metrics.coco_outlines import NOT_FILLED, RunLengths, drawn, mask_areas, shown_outline
-from evalsuite.metrics.coco_results import Detections, collection_paused
+from evalsuite.metrics.coco_results import collection_paused
 from evalsuite.metrics.coco_truth import Truth
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score

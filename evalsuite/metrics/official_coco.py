@@ -12,9 +12,9 @@ from pycocotools.cocoeval import COCOeval
 from evalsuite.data.official_json import parsed
 from evalsuite.data.reading import read_bytes
 from evalsuite.metrics.coco_ap import FIELD, FIGURES, IOU_TYPE, Kind
+from evalsuite.metrics.coco_detections import Detections
 from evalsuite.metrics.coco_file import FORMAT
 from evalsuite.metrics.coco_outlines import RunLengths, drawn, shown_outline
-from evalsuite.metrics.coco_results import Detections
 from evalsuite.metrics.coco_truth import Truth
 from evalsuite.records.score import Score
 

@@ -17,11 +17,10 @@ from evalsuite.metrics.retrieval import (
     ranks_of_features,
     recall_scores,
 )
+from evalsuite.metrics.retrieval_features import Pool, features_of
 from evalsuite.metrics.retrieval_near_ties import count_near_ties
 from evalsuite.metrics.retrieval_results import (
     DIRECTIONS,
-    Pool,
-    features_of,
     ranks_of_predictions,
     read_retrieval,
     write_retrieval,

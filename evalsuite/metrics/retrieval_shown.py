@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from evalsuite.benchmark import Mark, Picture, Predictions, Sample, Shown
-from evalsuite.metrics.retrieval_results import DIRECTIONS, Pool, features_of
+from evalsuite.metrics.retrieval_features import Pool, features_of
+from evalsuite.metrics.retrieval_results import DIRECTIONS
 
 NUM_IMAGES = 3  # how many of the images found are shown
 NUM_TEXTS = 3

@@ -7,14 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.benchmark import SampleId
-from evalsuite.metrics.vqa import (
-    NO_ANSWER,
-    NUM_HUMANS,
-    VqaReferences,
-    answers_in_order,
-    question_accuracies,
-)
+from evalsuite.metrics.vqa import answers_in_order, question_accuracies
 from evalsuite.metrics.vqa_normalise import normalised, trimmed
+from evalsuite.metrics.vqa_references import NO_ANSWER, NUM_HUMANS, VqaReferences
 
 OFFICIAL, EXACT = "vqa_accuracy", "exact_match"
 

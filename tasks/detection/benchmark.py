@@ -14,13 +14,9 @@ from evalsuite.metrics.coco_ap import (
     evaluate,
     paired_ap,
 )
+from evalsuite.metrics.coco_detections import Detections
 from evalsuite.metrics.coco_file import Image, Object
-from evalsuite.metrics.coco_results import (
-    Detections,
-    detections_of,
-    read_detections,
-    write_detections,
-)
+from evalsuite.metrics.coco_results import detections_of, read_detections, write_detections
 from evalsuite.metrics.coco_truth import Truth
 from evalsuite.metrics.official_coco import official_ap
 from evalsuite.records.errors import Remark, UserError

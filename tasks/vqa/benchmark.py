@@ -18,18 +18,14 @@ from numpy.typing import NDArray
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.data.reading import shortened
-from evalsuite.metrics.vqa import (
-    VqaReferences,
-    mean_accuracy,
-    mean_scores,
-    paired_mean,
-)
+from evalsuite.metrics.vqa import mean_accuracy, mean_scores, paired_mean
 from evalsuite.metrics.vqa_exact import (
     EXACT,
     fitting_rule,
     fitting_values,
     questions_not_of_ten,
 )
+from evalsuite.metrics.vqa_references import VqaReferences
 from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.files import write_text
 from evalsuite.records.score import Score

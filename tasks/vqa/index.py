@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from evalsuite.data.reading import read_bytes
-from evalsuite.metrics.vqa import VqaReferences, index_annotations
+from evalsuite.metrics.vqa_references import VqaReferences, index_annotations
 
 from .files import DOWNLOAD, read_annotations
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from evalsuite.benchmark import Mark, Predictions, Sample, SampleId, Shown
-from evalsuite.metrics.vqa import VqaReferences
 from evalsuite.metrics.vqa_exact import fitting_values
+from evalsuite.metrics.vqa_references import VqaReferences
 
 
 def showing(
