@@ -6,6 +6,7 @@ pycocotools' rleIou takes two empty runs for the end of both masks (docs/scorers
 
 import math
 from collections.abc import Mapping
+from itertools import repeat
 from typing import Any, Literal, NamedTuple
 
 import hotcoco
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from evalsuite.data.names import other_spelling
 from evalsuite.data.reading import shortened
 from evalsuite.metrics.coco_detections import Detections
-from evalsuite.metrics.coco_outlines import NOT_FILLED, RunLengths, drawn, mask_areas, shown_outline
+from evalsuite.metrics.coco_outlines import NOT_FILLED, RunLengths, drawn, mask_areas
 from evalsuite.metrics.coco_results import collection_paused
 from evalsuite.metrics.coco_truth import Truth
 from evalsuite.records.errors import UserError
@@ -221,7 +222,7 @@ def _numbers(detections: Detections, key: str, truth: Truth) -> NDArray[np.int64
         "category_id": (detections.category_ids, truth.category_numbers),
     }[key]
     names = column.tolist()
-    numbers = np.fromiter((known.get(name, 0) for name in names), np.int64, len(names))
+    numbers = np.fromiter(map(known.get, names, repeat(0)), np.int64, len(names))
     for place in np.flatnonzero(numbers == 0)[:1]:
         hint = other_spelling(names[place], known)
         what = f"has {key} {shortened(names[place])}, which is not in {truth.path.name}{hint}"
@@ -242,10 +243,12 @@ def _load_masks(
         (sizes == 0).any(1),
         f"has a mask, but {truth.path.name} does not say its image's height and width",
     )
-    masks = [
-        one if isinstance(one, RunLengths) else drawn(one, truth.sizes[int(number) - 1])
-        for one, number in zip(detections.masks or [], columns[:, 0], strict=True)
-    ]
+    masks: list[Any] = detections.masks or []
+    if set(map(type, masks)) - {RunLengths}:
+        masks = [
+            one if isinstance(one, RunLengths) else drawn(one, truth.sizes[int(number) - 1])
+            for one, number in zip(masks, columns[:, 0], strict=True)
+        ]
     areas, totals = mask_areas(masks)
     own_sizes = np.array([mask.size for mask in masks], dtype=np.int64).reshape(-1, 2)
     is_other = (own_sizes != sizes).any(1)
@@ -256,7 +259,7 @@ def _load_masks(
     detections.refuse(totals != own_sizes.prod(1), NOT_FILLED)
     coco = truth.engine(kind)
     with collection_paused():
-        strings = [shown_outline(mask) for mask in masks]
+        strings = [{"size": mask.size, "counts": mask.counts} for mask in masks]
         if kind == "box" and masks:
             columns[:, 1:5] = run_lengths.toBbox(strings)
             results = coco.load_res(columns)

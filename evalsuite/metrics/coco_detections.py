@@ -4,6 +4,7 @@ import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from types import NoneType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -62,20 +63,25 @@ class Detections(Mapping[int | str, list[dict[str, Any]]]):
         self.scores = np.array([record.score for record in records], dtype=np.float64)
         self.boxes: NDArray[np.float64] | None = None
         self.masks: list[RunLengths | Polygons] | None = None
-        boxes = [record.bbox for record in records if record.bbox is not None]
-        masks = [
-            one.segmentation
-            for one in records
-            if one.segmentation is not None and not isinstance(one.segmentation, str)
-        ]
-        self.has_drawn_boxes = not boxes
-        if len(boxes) == len(records):
+        boxes: list[Any] = [one.bbox for one in records]
+        masks: list[Any] = [one.segmentation for one in records]
+        kinds_of_boxes, kinds_of_masks = set(map(type, boxes)), set(map(type, masks))
+        self.has_drawn_boxes = kinds_of_boxes <= {NoneType}
+        if NoneType not in kinds_of_boxes:
             flat = np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes))
             self.boxes = flat.reshape(-1, 4)
-        if len(masks) == len(records):
+        if not kinds_of_masks & {NoneType, str}:
             self.masks = masks
-        if records:
-            self._note_left_out(records)
+        if self.masks is None and kinds_of_masks != {NoneType}:
+            self._note_left_out("segmentation", masks)
+        if self.boxes is None and not self.has_drawn_boxes:
+            self._note_left_out("bbox", boxes)
+        if self.boxes is None and self.masks is None:
+            none = f"{source}: no record has a bbox or a segmentation; expected one of them"
+            raise UserError(self.remark or none)
+        if self.remark:
+            left = "masks" if self.masks is None else "boxes"
+            self.remark = f"{self.remark}: {left} are not scored"
         self._refuse_bad_values()
 
     @property
@@ -185,29 +191,15 @@ class Detections(Mapping[int | str, list[dict[str, Any]]]):
         column[:] = ids
         return column
 
-    def _note_left_out(self, records: Sequence[Record | OddRecord]) -> None:
-        """Say why boxes or masks that some records have are left aside.
-
-        Raises:
-            UserError: neither can be scored.
-        """
-        notes = []
-        for key, column in (("segmentation", self.masks), ("bbox", self.boxes)):
-            values = [getattr(one, key) for one in records]
-            if column is not None or all(value is None for value in values):
-                continue
-            is_bad = [value is None or isinstance(value, str) for value in values]
-            first = values[is_bad.index(True)]
-            lacks = f"has no {key} while others have one; give it to all or to none"
-            try:
-                self.refuse(is_bad, first if isinstance(first, str) else lacks)
-            except UserError as fault:
-                notes.append(str(fault))
-        if self.boxes is None and self.masks is None:
-            none = f"{self.source}: no record has a bbox or a segmentation; expected one of them"
-            raise UserError(notes[0] if notes else none)
-        for note in notes:
-            self.remark = f"{note}: {'masks' if self.masks is None else 'boxes'} are not scored"
+    def _note_left_out(self, key: str, values: Sequence[Any]) -> None:
+        """Keep the reason why boxes or masks that some records have are left aside."""
+        is_bad = [value is None or isinstance(value, str) for value in values]
+        first = values[is_bad.index(True)]
+        lacks = f"has no {key} while others have one; give it to all or to none"
+        try:
+            self.refuse(is_bad, first if isinstance(first, str) else lacks)
+        except UserError as fault:
+            self.remark = self.remark or str(fault)
 
     def _refuse_bad_values(self) -> None:
         self.refuse(~np.isfinite(self.scores), "has a score that is not a finite number")

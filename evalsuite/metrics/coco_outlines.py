@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -38,7 +38,24 @@ class _Runs(msgspec.Struct, gc=False):
     counts: str | list[int]
 
 
-_DECODER = msgspec.json.Decoder(Polygons | _Runs | str | None)
+_Decoded = Polygons | _Runs | str | None
+_DECODER = msgspec.json.Decoder(_Decoded)
+_DECODER_OF_ALL = msgspec.json.Decoder(list[_Decoded])
+
+
+def outlines_of(
+    texts: Sequence[msgspec.Raw],
+) -> Iterator[Polygons | RunLengths | ValueError | None]:
+    """Yield what `outline_of` returns or raises of each; they are decoded at once, being many."""
+    try:
+        every = iter(_DECODER_OF_ALL.decode(b"[" + b",".join(texts) + b"]"))
+    except (msgspec.MsgspecError, RecursionError):
+        every = map(_decoded, texts)
+    for _ in texts:
+        try:
+            yield _checked(next(every))
+        except ValueError as fault:
+            yield fault
 
 
 def outline_of(text: bytes | msgspec.Raw) -> Polygons | RunLengths | None:
@@ -47,13 +64,23 @@ def outline_of(text: bytes | msgspec.Raw) -> Polygons | RunLengths | None:
     Raises:
         ValueError: it is one that pycocotools cannot draw; says why.
     """
+    return _checked(_decoded(text))
+
+
+def _decoded(text: bytes | msgspec.Raw) -> _Decoded:
+    """Return an outline as the file holds it."""
     try:
-        outline = _DECODER.decode(text)
+        outline: _Decoded = _DECODER.decode(text)
     except (msgspec.MsgspecError, RecursionError):
         if bytes(text) == b"{}":
             return None
         shown = shortened(bytes(text).decode("utf-8", "replace"))
         raise ValueError(f"has the segmentation {shown}; expected {EXPECTED}") from None
+    return outline
+
+
+def _checked(outline: _Decoded) -> Polygons | RunLengths | None:
+    """Return an outline that pycocotools draws."""
     if not outline:
         return None
     if isinstance(outline, str):

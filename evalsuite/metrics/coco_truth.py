@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from evalsuite.data.names import Id, other_spelling
 from evalsuite.data.official_json import refuse_repeated
 from evalsuite.data.reading import shortened
-from evalsuite.metrics.coco_file import FORMAT, CocoFile, Object, read_coco_file
+from evalsuite.metrics.coco_file import FORMAT, CocoFile, read_coco_file
 from evalsuite.metrics.coco_outlines import (
     NOT_FILLED,
     Polygons,
     RunLengths,
     Size,
     mask_areas,
-    outline_of,
+    outlines_of,
     shown_outline,
 )
+from evalsuite.metrics.coco_results import collection_paused
 from evalsuite.records.errors import UserError
 
 NO_OBJECT = (0, "0")  # pycocotools keeps matches as numbers, and 0 for none
@@ -103,7 +104,8 @@ class Truth:
         """Return hotcoco's object with what is scored alone."""
         objects = self._objects
         boxes = self._boxes() if kind == "box" else np.zeros((len(objects), 4))
-        outlines = self._outlines() if kind == "mask" else None
+        with collection_paused():
+            outlines = self._outlines() if kind == "mask" else None
         sides = [dict(zip(("height", "width"), size, strict=True)) for size in self.sizes]
         coco = hotcoco.COCO.from_arrays(
             [{"id": number, **size} for number, size in enumerate(sides, 1)],
@@ -137,10 +139,11 @@ class Truth:
         """Return the objects' outlines as hotcoco takes them."""
         outlines: list[Polygons | RunLengths] = []
         faults: list[tuple[int, ValueError]] = []
-        for place, one in enumerate(self._objects):
+        decoded = outlines_of([one.segmentation for one in self._objects])
+        for place, (one, outline) in enumerate(zip(self._objects, decoded, strict=True)):
             try:
                 size = self.sizes[self.image_numbers[one.image_id] - 1]
-                outlines.append(_outline(one, size))
+                outlines.append(_drawable(outline, one.image_id, size))
             except ValueError as fault:
                 faults.append((place, fault))
         for place, why in faults[:1]:
@@ -216,18 +219,21 @@ def _size(image: Any) -> Size:
     return sides[0], sides[1]
 
 
-def _outline(thing: Object, size: Size) -> Polygons | RunLengths:
-    """Return an object's outline in an image of that size.
+def _drawable(
+    outline: Polygons | RunLengths | ValueError | None, image_id: Any, size: Size
+) -> Polygons | RunLengths:
+    """Return an outline that can be drawn in an image of that size.
 
     Raises:
-        ValueError: pycocotools cannot draw it; says why.
+        ValueError: it cannot; says why.
     """
-    outline = outline_of(thing.segmentation)
+    if isinstance(outline, ValueError):
+        raise outline
     if outline is None:
         raise ValueError(f"has no segmentation, {LACKING}")
     if 0 in size:
         raise ValueError(
-            f"is in image {shortened(thing.image_id)}, of which the file says no height and width: "
+            f"is in image {shortened(image_id)}, of which the file says no height and width: "
             "no mask can be drawn"
         )
     if isinstance(outline, RunLengths) and outline.size != size:
