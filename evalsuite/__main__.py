@@ -404,6 +404,8 @@ def main() -> None:
     """Run the command line; a user's mistake is one line and exit status 2."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", Remark)
+        # Pillow warns of odd metadata in images that it reads all the same.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         warnings.showwarning = _shown
         try:
             app()

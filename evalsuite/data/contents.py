@@ -31,7 +31,7 @@ def count_records(path: Path) -> dict[str, int]:
         return {"lines": len(content.splitlines())}
     try:
         value = msgspec.json.decode(content, type=list[msgspec.Raw] | dict[str, Value])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         lines = content.splitlines()
         if len(lines) > 1 and all(_is_json(line) for line in lines):
             return {"records": len(lines)}
@@ -46,6 +46,6 @@ def _is_json(line: bytes) -> bool:
     """Return whether a line is one JSON object."""
     try:
         msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return False
     return True

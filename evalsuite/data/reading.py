@@ -9,6 +9,8 @@ import csv
 import gzip
 import io
 import json
+import lzma
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +22,11 @@ from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 # The largest official JSON file has 0.5 GB; a packed file that claims more is a mistake or a bomb.
 CEILING = 2 << 30  # bytes
 PIECE = 1 << 20  # bytes checked at once
+# What gzip and zipfile raise of damaged archives: of a place before the file, of a torn field, ...
+DAMAGE = (
+    *(OSError, EOFError, ValueError, MemoryError, struct.error),
+    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+)
 NEAR = 24  # characters shown before a bad place
 SHOWN = 120  # characters of somebody's content in a message
 ARCHIVED = 3  # names of an archive's files in a message
@@ -86,7 +93,9 @@ def unpacked(path: Path, content: bytes, what: str) -> bytes:
                 member = _only_member(path, archive, what)
                 with archive.open(member) as stream:
                     return _limited(path, stream.read(CEILING + 1))
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except UserError:
+        raise
+    except DAMAGE as error:
         reason = _one_line(str(error)) or type(error).__name__
         raise UserError(f"{path}: an archive cut short or damaged ({reason})") from None
     except (RuntimeError, NotImplementedError) as error:  # a password, an unknown packing

@@ -1,4 +1,14 @@
-"""What is written for the user: the one error, and the one kind of warning."""
+"""What is written for the user: the one error, and the one kind of warning; each is one line."""
+
+
+def one_line(text: str) -> str:
+    """Return a text as a terminal can show it: breaks are blanks, control characters numbers.
+
+    Messages name files and quote from them, and both may hold anything.
+    """
+    return "".join(
+        one if one.isprintable() else " " if one.isspace() else ascii(one)[1:-1] for one in text
+    )
 
 
 class UserError(ValueError):
@@ -7,6 +17,12 @@ class UserError(ValueError):
     The command line prints it as one line and exits with status 2; any other exception is our bug.
     """
 
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
 
 class Remark(UserWarning):
     """Something that a reader of the result must know; the command line prints it as one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
