@@ -163,7 +163,7 @@ def finetune(
     weights: options.WeightsOption = None,
     data: options.Data = None,
     runs: options.Runs = Path("runs"),
-    limit: options.Limit = None,
+    limit: options.TrainingLimit = None,
     device: options.Device = None,
     settings: options.Settings = None,
     seed: options.Seed = 0,
@@ -207,7 +207,7 @@ def pretrain(
     ] = None,
     data: options.Data = None,
     runs: options.Runs = Path("runs"),
-    limit: options.Limit = None,
+    limit: options.TrainingLimit = None,
     device: options.Device = None,
     settings: options.Settings = None,
     seed: options.Seed = 0,
@@ -219,7 +219,7 @@ def pretrain(
 
     Without --data the full tiny world is drawn into data/tinyworld-full. The same command goes on
     where an interrupted one stopped. The stage health trains nothing: it prints how well --weights
-    predict words of each kind, with the image and without.
+    predict words of each kind, with the image and without, in the first --limit captions.
     """
     from evalsuite.pretraining.health import health_table
     from evalsuite.pretraining.preparing import PretrainRequest

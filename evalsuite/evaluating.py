@@ -1,6 +1,6 @@
 """The verbs `evaluate` and `finetune`: one backbone, one benchmark, one run folder."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.loading import load_weights, official_state
@@ -34,19 +34,21 @@ def evaluate(request: Request) -> Report | None:
     split = split_of(work.benchmark, request.split)
     index = open_index(work.benchmark, work.data, split)
     _check_unseen(work, split, index)
-    run = _run(work, request)
-    _note_split(work, run, split, index, request.limit)
+    training = replace(request, limit=None)  # the weights are the same, whatever is evaluated
+    limit = None if request.limit is None or request.limit >= len(index) else request.limit
+    run = _run(work, training)
+    _note_split(work, run, split, index, limit)
     predicting = Predicting(
         task=work.open_task,
         recipe=work.recipe,
         index=index,
         split=split,
-        limit=request.limit,
+        limit=limit,
         bad=Budget(request.skip_bad),
     )
     if work.train_index is not None and not run.weights.is_file():
         check_split(predicting, work.benchmark, work.data, run, work.accelerator)
-    _tune(work, run, request)
+    _tune(work, run, training)
     meter = predict(predicting, _loaded(work, run), run, work.accelerator)
     work.accelerator.wait_for_everyone()
     # Only the main process has trackers; they stay open for the scores.
@@ -140,20 +142,21 @@ def _note_split(work: Work, run: Run, split: str, index: SampleIndex, limit: int
     weights do, since they depend on the training split alone.
     """
     known = run.facts.setdefault("splits", {})
-    number = min(len(index), limit or len(index))
     entry = {
         "folder": str(work.data.resolve()),
         "name": "tinyworld" if (work.data / "tinyworld.json").is_file() else work.data.name,
         "fingerprint": index.fingerprint,
-        "num_samples": number,
+        "num_samples": limit or len(index),
+        "limit": limit,
         **official_check(work.benchmark.card.splits[split], index.ids),
     }
     if work.accelerator.is_main_process:
         if split in known and known[split]["fingerprint"] != index.fingerprint:
             kept = run.set_aside(split)
+            where = f" (the earlier predictions are kept in {kept})" if kept else ""
             say(
                 f"{split} is read from other files than before: predicting it anew with the same "
-                f"weights (the earlier predictions are kept in {kept})"
+                f"weights{where}"
             )
         known[split] = entry
         run.facts["split"] = split

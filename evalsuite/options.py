@@ -23,7 +23,13 @@ WeightsOption = Annotated[
     ),
 ]
 Runs = Annotated[Path, typer.Option(help="Folder of all run folders.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Keep the first N samples.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Evaluate the first N samples; training sees all."),
+]
+TrainingLimit = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="Train on the first N samples.")
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the best where not given.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="key=value of the recipe; may be repeated.")

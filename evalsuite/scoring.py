@@ -15,6 +15,7 @@ from evalsuite.benchmark import (
     ScoresClasses,
 )
 from evalsuite.catalog import benchmark_named
+from evalsuite.data.predicted import predicted
 from evalsuite.data.reading import shortened
 from evalsuite.records.difference import Difference
 from evalsuite.records.errors import UserError
@@ -178,11 +179,11 @@ def _runs(request: ScoreRequest) -> Scorable:
         raise UserError(f"the runs are of different tasks: {', '.join(sorted(names))}")
     benchmark = benchmark_named(names.pop())
     split = split_of(benchmark, request.split or runs[0].facts.get("split"))
-    sets = [dict(run.journaled(split).predictions) for run in runs]
-    for run, predictions in zip(runs, sets, strict=True):
-        if not predictions:
+    for run in runs:
+        if split not in run.facts.get("splits", {}) or not run.journaled(split).predictions:
             raise UserError(f"{run.folder}: holds no predictions of {split}")
     data = request.data or Path(runs[0].facts["splits"][split]["folder"])
+    sets = [predicted(run, benchmark, data, split).predictions for run in runs]
     references = benchmark.references(data, split, only=sets[0].keys())
     answerings = [answering_of(run) for run in runs]
     return Scorable(benchmark, split, data, sets, references, answerings)
@@ -211,14 +212,16 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
     identity = run.facts["identity"]
     benchmark = benchmark_named(identity["task"])
     chosen = split_of(benchmark, split or run.facts.get("split"))
-    journaled = run.journaled(chosen)
-    if not journaled.predictions:
+    if not run.journaled(chosen).predictions:
         raise UserError(
             f"{run.folder}: holds no predictions of {chosen}; run `evalsuite eval` first"
         )
-    source = run.facts["splits"][chosen]
+    source = dict(run.facts["splits"][chosen])
     data = Path(source["folder"])
-    is_whole = identity["limit"] is None and not journaled.failures
+    journaled = predicted(run, benchmark, data, chosen)
+    # Of an older run the limit is that of training, too.
+    limit = source.pop("limit", identity["limit"])
+    is_whole = limit is None and not journaled.failures
     is_held_back = benchmark.card.splits[chosen].server is not None
     submission = None
     references = None
@@ -249,7 +252,7 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
         recipe=identity["recipe"],
         seed=identity["seed"],
         data=source,
-        limit=identity["limit"],
+        limit=limit,
         scores=scores,
         regime=answering.regime,
         protocol=answering.protocol,

@@ -43,7 +43,8 @@ TINY_WORLD = Path("data/tinyworld")
 class Request(TrainingRequest):
     """What a person asks of one benchmark; None stands for the usual choice.
 
-    `limit` keeps the first samples of the split as well. `zero_shot` never trains.
+    `limit` evaluates the first samples of the split, and training sees all; where nothing is
+    evaluated it cuts training. `zero_shot` never trains.
     """
 
     task: str

@@ -29,8 +29,8 @@ class TrainingRequest:
     """What a person may ask of any training; None stands for the usual choice.
 
     Without `data` a tiny world is drawn, without `weights` the backbone starts from those of the
-    recipe ("scratch": from none), and `backbone` follows from the weights. `limit` keeps the first
-    samples. `skip_bad` is how many unreadable images are put up with.
+    recipe ("scratch": from none), and `backbone` follows from the weights. `limit` trains on
+    the first samples alone. `skip_bad` is how many unreadable images are put up with.
     """
 
     backbone: str | None = None
@@ -56,7 +56,7 @@ def open_run(
     """Return the run folder of an identity, the same on every process, tracked if asked for.
 
     Args:
-        identity: what decides the result, beside the recipe, the seed and the limit.
+        identity: what decides the weights, beside the recipe, the seed and the limit.
         facts: what else the run's record is to hold.
     """
     whole = {
@@ -71,6 +71,8 @@ def open_run(
         run.facts.update(facts)
         run.facts.setdefault("phases", {})
         say(f"{run.folder}: {'continued' if run.is_continued else 'new run'}")
+        if request.limit is not None:
+            say(f"--limit {request.limit} cuts training: it sees the first {request.limit} samples")
         run.save()
         folder = [str(run.folder)]
     broadcast_object_list(folder)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
@@ -80,6 +80,14 @@ class Journaled(NamedTuple):
     predictions: dict[Any, Any]
     failures: dict[Any, str]
     near_ties: dict[Any, bool]
+
+    def of(self, ids: Collection[Any]) -> "Journaled":
+        """Return what they hold of some samples."""
+        return Journaled(
+            {key: said for key, said in self.predictions.items() if key in ids},
+            {key: reason for key, reason in self.failures.items() if key in ids},
+            {key: is_one for key, is_one in self.near_ties.items() if key in ids},
+        )
 
 
 def read_journals(paths: Iterable[Path]) -> Journaled:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.benchmark import Benchmark, Card
+from evalsuite.data.predicted import predicted
 from evalsuite.records.errors import UserError
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
@@ -53,6 +54,7 @@ def shown_run(
     predictions = run.journaled(report.split).predictions
     data, notice = data or Path(report.data["folder"]), ""
     try:
+        predictions = predicted(run, benchmark, data, report.split).predictions
         if references is None and report.scores:
             asked = None if _is_whole(report) else predictions.keys()
             references = benchmark.references(data, report.split, only=asked)
