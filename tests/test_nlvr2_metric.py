@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from evalsuite.tasks.nlvr2.benchmark import BENCHMARK
 from evalsuite.tasks.nlvr2.official import CHECKOUT
-from golden.make_nlvr2 import real_predictions
+from make_nlvr2 import real_predictions
 
 from evalsuite.metrics.nlvr2 import Nlvr2References, nlvr2_scores, paired_nlvr2_accuracy
 from evalsuite.records.errors import UserError

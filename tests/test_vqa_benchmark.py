@@ -16,7 +16,7 @@ from evalsuite.tasks.vqa.benchmark import BENCHMARK, minival_images
 from evalsuite.tasks.vqa.index import load_references
 from evalsuite.tasks.vqa.official import CHECKOUT
 from evalsuite.tasks.vqa.vocabulary import answer_vocabulary, soft_target
-from golden.make_vqa import real_predictions
+from make_vqa import real_predictions
 
 from evalsuite.records.errors import UserError
 

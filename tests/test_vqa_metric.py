@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from evalsuite.tasks.vqa.files import read_annotations
 from evalsuite.tasks.vqa.official import CHECKOUT, official_class
-from golden.make_vqa import annotation, official, real_predictions
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from make_vqa import annotation, official, real_predictions
 
 from evalsuite.metrics.vqa import paired_vqa_accuracy, question_accuracies, vqa_scores
 from evalsuite.metrics.vqa_normalise import REPAIRED, normalised, trimmed
