@@ -41,13 +41,15 @@ class OfficialFile:
     """One file or folder that a split needs, and where a person gets it.
 
     `path` is relative to the data folder. `records` is the official count of what is inside
-    (questions, images), None where none is published.
+    (questions, images), None where none is published. `sha256` is that of the file as it is
+    unpacked, where a public source prints it.
     """
 
     path: str
     what: str
     source: str
     records: int | None = None
+    sha256: str | None = None
 
 
 class Ids(NamedTuple):

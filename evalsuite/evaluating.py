@@ -2,8 +2,11 @@
 
 from dataclasses import asdict, replace
 
+from torch import nn
+
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.loading import load_weights, official_state
+from evalsuite.catalog import task_named
 from evalsuite.data.index import SampleIndex, open_index
 from evalsuite.engine.checking import check_split
 from evalsuite.engine.loading import Budget
@@ -11,6 +14,7 @@ from evalsuite.engine.model import TaskModel
 from evalsuite.engine.predict import Predicting, predict
 from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
+from evalsuite.records.recipe import changed_answering
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.regimes import regime_of
@@ -104,12 +108,20 @@ def _run(work: Work, request: Request) -> Run:
         "fine_tuned_here": work.train_index is not None,
         "keys": None if work.key_report is None else asdict(work.key_report),
         "num_parameters": sum(weight.numel() for weight in work.model.parameters()),
+        "head_outputs": _outputs(work.model.head),
     }
     card = work.benchmark.card
     settings = work.recipe.to_json()
     regime = regime_of(card, weights, settings, is_zero_shot=request.zero_shot)
-    facts = {"regime": regime, "protocol": card.protocol, "weights": weights}
+    changed = changed_answering(task_named(request.task).recipe(work.backbone_name), work.recipe)
+    facts = {"regime": regime, "protocol": card.protocol, "weights": weights, "changed": changed}
     return open_run(request, work.recipe, work.accelerator, identity=identity, facts=facts)
+
+
+def _outputs(head: nn.Module) -> int | None:
+    """Return the width of a head's last layer, None where it has none."""
+    layers = [layer for layer in head.modules() if isinstance(layer, nn.Linear)]
+    return layers[-1].out_features if layers else None
 
 
 def _tune(work: Work, run: Run, request: Request) -> None:
@@ -148,7 +160,7 @@ def _note_split(work: Work, run: Run, split: str, index: SampleIndex, limit: int
         "fingerprint": index.fingerprint,
         "num_samples": limit or len(index),
         "limit": limit,
-        **official_check(work.benchmark.card.splits[split], index.ids),
+        **official_check(work.benchmark.card.splits[split], index.ids, work.data),
     }
     if work.accelerator.is_main_process:
         if split in known and known[split]["fingerprint"] != index.fingerprint:

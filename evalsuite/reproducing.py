@@ -12,8 +12,9 @@ from evalsuite.records.board import Entry, metric_facts, read_board, split_of, v
 from evalsuite.records.errors import UserError
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score, named
+from evalsuite.report.conditions import Conditions
 from evalsuite.report.table_definition import Column, Definition, definitions
-from evalsuite.report.verdict import Conditions, Verdict, verdict
+from evalsuite.report.verdict import Verdict, verdict
 from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import MARKER
 

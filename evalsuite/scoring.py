@@ -26,11 +26,12 @@ from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
 from evalsuite.regimes import Answering, answering_of, unlike
+from evalsuite.report.conditions import Conditions
 from evalsuite.report.from_scratch import with_from_scratch
 from evalsuite.report.markdown import markdown
 from evalsuite.report.page import page
 from evalsuite.report.page_run import shown_run
-from evalsuite.report.verdict import Conditions, verdict
+from evalsuite.report.verdict import verdict
 
 TWO_SETS = "--paired compares two runs, or two --predictions files of one task"
 
@@ -256,6 +257,7 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
         scores=scores,
         regime=answering.regime,
         protocol=answering.protocol,
+        changed=run.facts.get("changed", {}),
         baselines=baselines,
         near_ties=_near_ties(benchmark, journaled, references, tolerance),
         failures={str(name): reason for name, reason in journaled.failures.items()},

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from evalsuite.records.score import Score
-from evalsuite.report.verdict import Conditions, verdict
+from evalsuite.report.conditions import Conditions
+from evalsuite.report.verdict import verdict
 
 VQA_BASE = "beit3_base_patch16_480_vqa.pth"
 
@@ -25,6 +26,7 @@ def vqa(**changed: Any) -> Conditions:
         "protocol": "classify",
         "weights": VQA_BASE,
         "num_parameters": 228_000_000,
+        "head_outputs": 3129,
         "checked": "107,394 samples",
         "resolution": 480,
     }
@@ -87,6 +89,9 @@ def test_fine_tuning_a_released_pretrained_file_is_held_against_its_published_re
         ({"protocol": "generate"}, "other protocol: measured generate, published classify"),
         ({"num_parameters": 1_100_000}, "1.1M parameters, beit3_base_patch16_480_vqa.pth has 228M"),
         ({"num_parameters": None}, "weights of unknown size"),
+        ({"head_outputs": 1000}, "a head of 1,000 outputs, that of beit3_base_patch16_480_vqa.pth"),
+        ({"is_trained_here": True}, "trained further here, and is no longer that file"),
+        ({"changed": {"num_beams": [3, 1]}}, "num_beams=1, the published recipe has 3"),
         ({"checked": None}, "not known to be the official data: measured before"),
         ({"unlike": "36 samples where the official split has 107,394"}, "36 samples where"),
         ({"is_blind": True}, "greyed out"),
@@ -140,13 +145,14 @@ def test_conditions_are_read_from_a_report() -> None:
             "origin": f"https://example.org/beit3/{VQA_BASE}?download=1",
             "sha256": "0",
             "num_parameters": 228_000_000,
+            "head_outputs": 3129,
         },
         "recipe": {"image_size": 480},
         "data": {"name": None, "fingerprint": "0", "checked": "107,394 samples"},
         "limit": None,
         "failures": {"17": "truncated"},
     }
-    assert Conditions.of(report) == vqa(skipped=1)
+    assert Conditions.of(report) == vqa(skipped=1, sha256="0")
 
 
 def test_the_expected_value_carries_its_source_into_the_report() -> None:

@@ -13,6 +13,10 @@ from evalsuite.records.errors import UserError
 
 DOWNLOAD = "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip"
 FORMAT = "Karpathy's splits, an object with a list 'images'"
+# Of the unpacked file, as Hugging Face prints it of the dataset cjc/coco, dataset_coco.json; those
+# who hash Kaggle's copy, shtvkumar/karpathy-splits, find the same. Of dataset_flickr30k.json two
+# digests are printed, and they differ.
+COCO_SHA256 = "2fd999220673258012acfb411a4e7e66af7d488050b2519b0badcc49b7600b8d"
 COCO_PATH = "karpathy/dataset_coco.json"
 COCO_SOURCE = "https://cocodataset.org/#download"
 # Karpathy's names; BEiT-3 fine-tunes on both of train (unilm beit3/datasets.py @768a3c8).
@@ -108,6 +112,7 @@ def coco_split(name: str, num_samples: int) -> Split:
         what="Karpathy's splits of COCO with all captions, images",
         source=DOWNLOAD,
         records=sum(NUM_COCO_IMAGES.values()),
+        sha256=COCO_SHA256,
     )
     folders = [
         OfficialFile(

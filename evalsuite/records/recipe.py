@@ -11,6 +11,13 @@ from evalsuite.records.ranges import refuse_impossible
 Precision = Literal["no", "bf16", "fp16"]
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
+# Settings that decide what trained weights answer, by whatever task has them.
+ANSWERED_WITH = (
+    *("max_text_tokens", "num_beams", "max_new", "length_penalty", "greedy"),
+    *("window", "test_scales", "test_flip", "soft_nms", "min_score", "num_proposals"),
+    *("inference", "multi_scale", "flip_test"),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -78,6 +85,16 @@ class Recipe:
         A run says which file it started from, by its hash: a name here could be another's.
         """
         return {name: value for name, value in asdict(self).items() if name != "weights"}
+
+
+def changed_answering(published: Recipe, used: Recipe) -> dict[str, list[Any]]:
+    """Return the settings of answering that were changed: the published value and the used one.
+
+    The resolution is not among them: whoever compares has it from elsewhere.
+    """
+    before, now = published.to_json(), used.to_json()
+    names = [name for name in ANSWERED_WITH if before.get(name) != now.get(name)]
+    return {name: [before[name], now[name]] for name in names}
 
 
 def _chosen(key: str, text: str, known: tuple[str, ...]) -> str:

@@ -18,9 +18,9 @@ class Report:
     it. `failures` are samples that could not be read, by id; they are in no score. `phases` hold
     seconds, samples per second and peak memory (GiB) of fine-tuning and predicting. `near_ties` is
     None where they were not counted. `regime` says how the weights came to the task and `protocol`
-    how the task is answered, in the words of boards.toml; None where that is not known.
-    `from_scratch` says where the baselines of that name come
-    from; None where there is none.
+    how the task is answered, in the words of boards.toml; None where that is not known. `changed`
+    holds the settings of answering that are not the published recipe's: its value, and this run's.
+    `from_scratch` says where the baselines of that name come from; None where there is none.
     """
 
     task: str
@@ -35,6 +35,7 @@ class Report:
     scores: Sequence[Score]
     regime: str | None = None
     protocol: str | None = None
+    changed: dict[str, Any] = field(default_factory=dict)
     baselines: Sequence[Score] = ()
     from_scratch: str | None = None
     expected: dict[str, Any] | None = None

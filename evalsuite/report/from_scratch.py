@@ -11,7 +11,7 @@ from typing import Any
 from evalsuite.records.files import read_json
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
-from evalsuite.report.verdict import TINY_WORLD
+from evalsuite.report.conditions import TINY_WORLD
 
 PREFIX = "from_scratch/"
 RECORD = "from_scratch.json"

@@ -19,8 +19,8 @@ from evalsuite.records.board import (
 )
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
+from evalsuite.report.conditions import TINY_WORLD, Conditions
 from evalsuite.report.lineup import lineups
-from evalsuite.report.verdict import TINY_WORLD, Conditions
 
 Scaling = Literal["paper", "absolute", "gap"]
 SCALINGS: tuple[Scaling, ...] = ("paper", "absolute", "gap")

@@ -13,9 +13,10 @@ from evalsuite.records.board import (
 )
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
+from evalsuite.report.conditions import Conditions
 from evalsuite.report.lineup import lineups
 from evalsuite.report.table_definition import Column, Definition, Row, definitions, table_names
-from evalsuite.report.verdict import Conditions, verdict
+from evalsuite.report.verdict import verdict
 
 NOT_MEASURED = "not measured by this run"
 NOT_STATED = "not comparable: how the weights came to the task is not known of this run"

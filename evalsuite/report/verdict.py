@@ -1,10 +1,7 @@
 """How a measured score stands to the published one, and why two numbers cannot be compared."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from evalsuite.records.board import (
     Entry,
@@ -15,73 +12,14 @@ from evalsuite.records.board import (
     vocabulary,
 )
 from evalsuite.records.score import Score
+from evalsuite.report.conditions import NOT_CHECKED, Conditions
 
 Status = Literal["as published", "below", "above", "not comparable"]
-TINY_WORLD = "tinyworld"
 # unilm beit3/datasets.py @768a3c8: all but 1,000 unlisted images of val2014 went into fine-tuning.
 SEEN_IN_TRAINING = {"vqa": ("val", "minival")}
-NOT_CHECKED = "measured before this was checked; evaluate again"
 SCALES = {"M": 1e6, "B": 1e9}
 PARAMS_TOLERANCE = 0.02  # sources round to a million; files may hold a layer that no pass uses
 MOST_OF_VISION = 3.0  # whole multiway models have up to 2.6 times their vision expert's parameters
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conditions:
-    """What decides whether a run's score may stand beside a published one.
-
-    `weights` is the file name of the loaded checkpoint, empty without one. `data` is "tinyworld"
-    for drawn data; `checked` says what of it was held against the official data, None where nothing
-    was, and `unlike` what differs. `resolution` is in pixels per side. `skipped` counts samples in
-    no score. `num_parameters` is of backbone and head. `is_blind` says that images were greyed out.
-    """
-
-    task: str
-    split: str
-    backbone: str
-    regime: str | None = None
-    protocol: str | None = None
-    weights: str = ""
-    num_parameters: int | None = None
-    data: str | None = None
-    checked: str | None = None
-    unlike: str | None = None
-    resolution: int | None = None
-    limit: int | None = None
-    skipped: int = 0
-    is_blind: bool = False
-
-    @property
-    def is_official(self) -> bool:
-        """Whether the score is of all samples of the official data, shown as they are."""
-        is_whole = self.limit is None and not self.skipped and not self.is_blind
-        is_checked = self.checked is not None and self.unlike is None
-        return is_whole and is_checked and self.data != TINY_WORLD
-
-    @classmethod
-    def of(cls, report: Mapping[str, Any]) -> "Conditions":
-        """Return the conditions that the content of a report.json states."""
-        weights = report.get("weights") or {}
-        if weights.get("sha256", "") is None:  # no file: the backbone started from scratch
-            weights = {}
-        origin = str(weights.get("name") or weights.get("origin") or weights.get("path") or "")
-        data, recipe = report.get("data") or {}, report.get("recipe") or {}
-        return cls(
-            task=report["task"],
-            split=report["split"],
-            backbone=report["backbone"],
-            regime=report.get("regime"),
-            protocol=report.get("protocol"),
-            weights=PurePosixPath(urlsplit(origin.replace("\\", "/")).path).name.strip(),
-            num_parameters=weights.get("num_parameters"),
-            data=data.get("name"),
-            checked=data.get("checked"),
-            unlike=data.get("unlike"),
-            resolution=recipe.get("image_size"),
-            limit=report.get("limit"),
-            skipped=len(report.get("failures") or ()),
-            is_blind=bool(recipe.get("blind")),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +72,11 @@ def verdict(score: Score, conditions: Conditions) -> Verdict:
     published = [entry for entry in read_board(board) if entry.metric == score.name]
     known = [entry for entry in published if _is_of(entry, conditions.weights)]
     expected = _nearest(known, conditions)
-    reasons = [*_unlike_data(conditions, board), *_unlike_entry(conditions, published, expected)]
+    reasons = [
+        *conditions.unlike_official(),
+        *_contaminated(conditions, board),
+        *_unlike_entry(conditions, published, expected),
+    ]
     if reasons or expected is None:
         result = Verdict(status="not comparable", reason="; ".join(reasons), expected=expected)
     else:
@@ -154,6 +96,8 @@ def _looked_at(conditions: Conditions, expected: Entry | None = None) -> str:
         f"weights {'not counted' if count is None else f'{count / 1e6:.1f}M parameters'}",
     ]
     parts[-1] += f" ({expected.params} published)" if expected and expected.params else ""
+    # Of the released files no source prints a digest, so that a reader can only hold it in hand.
+    parts[-1] += f", sha256 {conditions.sha256[:12]}" if conditions.sha256 else ""
     return "; ".join(parts)
 
 
@@ -161,8 +105,12 @@ def _is_of(entry: Entry, weights: str) -> bool:
     """Whether an entry is the published result of a released file or of fine-tuning it."""
     if not entry.weights or not weights:
         return False
-    stem = weights.removesuffix(".safetensors").removesuffix(".pth")
-    return stem in (entry.weights.removesuffix(".pth"), entry.model)
+    return _stem(weights) in (_stem(entry.weights), entry.model)
+
+
+def _stem(file: str) -> str:
+    """Return a file's name without the ending of its format."""
+    return file.removesuffix(".safetensors").removesuffix(".pth")
 
 
 def _nearest(known: list[Entry], conditions: Conditions) -> Entry | None:
@@ -180,29 +128,16 @@ def _nearest(known: list[Entry], conditions: Conditions) -> Entry | None:
     return min(known, key=distance, default=None)
 
 
-def _unlike_data(conditions: Conditions, board: str) -> list[str]:
-    """Return why the samples of a run are not those of any published value."""
-    reasons = []
-    if conditions.data == TINY_WORLD:
-        reasons.append("measured on the drawn tiny world, published on the official data")
-    elif conditions.checked is None:
-        reasons.append(f"not known to be the official data: {NOT_CHECKED}")
-    elif conditions.unlike is not None:
-        reasons.append(f"not known to be the official data: {conditions.unlike}")
-    if conditions.is_blind:
-        reasons.append("the images were greyed out (blind)")
-    if conditions.limit is not None:
-        reasons.append(f"only the first {conditions.limit} samples were measured (--limit)")
-    if conditions.skipped:
-        reasons.append(f"{conditions.skipped} samples could not be read and are in no score")
+def _contaminated(conditions: Conditions, board: str) -> list[str]:
+    """Return why the weights have seen the samples, if they have."""
     seen = SEEN_IN_TRAINING.get(conditions.task, ())
     released = {entry.weights.removesuffix(".pth") for entry in read_board(board)} - {""}
     if conditions.split in seen and conditions.weights.removesuffix(".pth") in released:
-        reasons.append(
+        return [
             f"{conditions.weights} was fine-tuned on nearly all of {conditions.split}: "
             "its score there is contaminated"
-        )
-    return reasons
+        ]
+    return []
 
 
 def _unlike_entry(
@@ -241,17 +176,27 @@ def _unlike_answering(conditions: Conditions, expected: Entry) -> list[str]:
 
 def _unlike_weights(conditions: Conditions, expected: Entry) -> list[str]:
     """Return why weights cannot be those that a published value is of, whatever their name."""
+    reasons = []
+    if conditions.is_trained_here and _stem(conditions.weights) == _stem(expected.weights):
+        reasons.append(f"{conditions.weights} was trained further here, and is no longer that file")
+    facts = vocabulary()["boards"][expected.board]
+    outputs = facts.get("head_outputs")
+    if outputs is not None and conditions.head_outputs not in (None, outputs):
+        reasons.append(
+            f"other weights: a head of {conditions.head_outputs:,} outputs, "
+            f"that of {expected.weights} has {outputs:,}"
+        )
     if not expected.params:
-        return []
+        return reasons
     if conditions.num_parameters is None:
-        return [f"weights of unknown size: {NOT_CHECKED}"]
+        return [*reasons, f"weights of unknown size: {NOT_CHECKED}"]
     published = float(expected.params[:-1]) * SCALES[expected.params[-1]]
-    is_part = vocabulary()["boards"][expected.board].get("params_of_vision_alone", False)
-    most = MOST_OF_VISION if is_part else 1 + PARAMS_TOLERANCE
+    most = MOST_OF_VISION if facts.get("params_of_vision_alone") else 1 + PARAMS_TOLERANCE
     if (1 - PARAMS_TOLERANCE) * published <= conditions.num_parameters <= most * published:
-        return []
+        return reasons
     count = f"{conditions.num_parameters / 1e6:.1f}M"
-    return [f"other weights: {count} parameters, {conditions.weights} has {expected.params}"]
+    other = f"other weights: {count} parameters, {conditions.weights} has {expected.params}"
+    return [*reasons, other]
 
 
 def _unknown_weights(conditions: Conditions, published: list[Entry]) -> str:

@@ -10,6 +10,9 @@ RESULT_NAME = "detections_test-dev2017_{model}_results.json"
 NUM_IMAGES = {"train": 118_287, "val": 5_000, "test-dev": 20_288}
 FOLDERS = {"train": "train2017", "val": "val2017", "test-dev": "test2017"}
 NUM_IN_FOLDER = {"train2017": 118_287, "val2017": 5_000, "test2017": 40_670}
+# Of the unpacked file, as three copies on Hugging Face print it: datasets S3IC/coco, and models
+# zhouyik/Match-R1 and RickC1999/fMRI2TextAligner, annotations/instances_val2017.json.
+DIGESTS = {"val": "e8c7f7908f1d7278341fae127d0da654f102f11bd7b21d8aeefa635b8c810b6f"}
 HELD_BACK = ("test-dev",)
 
 
@@ -32,6 +35,7 @@ def _split(name: str) -> Split:
                 what=f"COCO file with {what}",
                 source=COCO,
                 records=NUM_IMAGES[name],
+                sha256=DIGESTS.get(name),
             ),
             OfficialFile(
                 path=f"coco/{folder}",

@@ -10,7 +10,7 @@ REAL = "imagenet/real.json"
 REAL_SOURCE = "https://github.com/google-research/reassessed-imagenet"
 # Images of each split: arXiv:1409.0575 Table 2.
 NUM_IMAGES = {"train": 1_281_167, "val": 50_000}
-# Names in the archives of the challenge: image-net.org, ILSVRC2012 development kit, readme.txt.
+# File names: tensorflow/models, research/slim/datasets/build_imagenet_data.py, `image/filename`.
 IDS = {
     "train": Ids(r"n\d{8}_\d+", "n01440764_10026"),
     "val": Ids(r"ILSVRC2012_val_000(?:[0-4]\d{4}|50000)", "ILSVRC2012_val_00000001"),

@@ -8,6 +8,12 @@ IMAGES = "https://github.com/lil-lab/nlvr/tree/master/nlvr2#direct-image-downloa
 # Lines of the official files @1892484; test1 is the paper's test-P and test2 its test-U, whose
 # labels are public since August 2022.
 NUM_EXAMPLES = {"train": 86_373, "dev": 6_982, "test1": 6_967, "test2": 6_970}
+# Of the files that the sentences and labels are in, from the repository @1892484.
+DIGESTS = {
+    "dev": "7c44bc7831c0e060ae7d31807c91cc0c9791322363d8d86828fb44a77f09ae88",
+    "test1": "f49a6c512d6868f8faf3b3bbe1a816bf5e8643f13c1bf26e527a21b84e27e2ec",
+    "test2": "1eda97084a83030f5cc0d57efdb3826589718f232133c5f470ebd6c54cf87d89",
+}
 # Lines of the parts whose image pairs have balanced or unbalanced labels, @1892484.
 NUM_IN_SUBSET = {
     ("balanced", "dev"): 2_300,
@@ -46,6 +52,7 @@ def _split(name: str) -> Split:
                 what=f"NLVR2 sentences and labels of {name}, one JSON object a line",
                 source=REPOSITORY,
                 records=NUM_EXAMPLES[name],
+                sha256=DIGESTS.get(name),
             ),
             OfficialFile(
                 path=f"nlvr2/images/{name}",

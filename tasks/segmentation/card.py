@@ -20,7 +20,7 @@ ANNOTATIONS = {"train": f"{ROOT}/annotations/training", "val": f"{ROOT}/annotati
 def _split(name: str) -> Split:
     """Return one split with the files that it needs."""
     count, is_test = NUM_IMAGES[name], name not in ANNOTATIONS
-    # Names in the challenge's archive.
+    # File names: CSAILVision/sceneparsing, sampleData; mmsegmentation, docs on preparing datasets.
     ids = Ids(rf"ADE_{name}_000\d{{5}}", f"ADE_{name}_00000001")
     source = DOWNLOAD_TEST if is_test else DOWNLOAD
     images = OfficialFile(

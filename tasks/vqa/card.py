@@ -38,7 +38,8 @@ PARTS = {
     "test-std": (Part("test2015"),),
 }
 HELD_BACK = ("test-dev", "test-std")
-IDS = Ids(r"\d+", "262148000")  # question_id: visualqa.org/download.html, format
+# question_id: a record of val2014, in mlfoundations/open_flamingo, eval/eval_datasets.py.
+IDS = Ids(r"\d+", "262148000")
 
 
 def questions_path(subset: str) -> Path:
