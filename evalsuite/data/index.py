@@ -174,7 +174,9 @@ def _note_ids(batch: list[Sample], seen: set[SampleId], where: str) -> None:
     """Add ids to those seen, or raise a UserError for one that comes twice."""
     for sample in batch:
         if sample.id in seen:
-            raise UserError(f"{where} holds the id {sample.id!r} twice; fetch the file again")
+            raise UserError(
+                f"{where} holds the id {sample.id!r} twice; ids must differ: mend its file"
+            )
         seen.add(sample.id)
 
 

@@ -3,8 +3,8 @@
 Logits: arrays `names` (N, text) and `logits` (N x classes, floating point).
 Best classes: a JSON object {image name: [class, ...]} or a CSV file with a line
 `image name,class,...` an image; best first, five of them (or all, where there are fewer). A class
-is its wnid or its number in the sorted wnids. An image's name is its file name, with or without
-`.JPEG`. A journal holds what the JSON file holds.
+is its wnid or its number in the sorted wnids. An image's name is its id or its file name, as
+data/names.py reads it. A journal holds what the JSON file holds.
 """
 
 import json
@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.data.names import image_stem
+from evalsuite.data.names import named_images
 from evalsuite.data.reading import read_rows
 from evalsuite.metrics.classification import TOP, Answers, answers_of_classes, answers_of_logits
 from evalsuite.records.errors import UserError
@@ -40,8 +40,17 @@ class Labels(NamedTuple):
     real: list[list[int]] | None
 
 
+class BestClasses(dict[str, Classes]):
+    """The best classes of a result file by image name."""
+
+    def __init__(self, source: str, rows: Sequence[tuple[str, Classes]]) -> None:
+        _refuse_repeated(source, [name for name, _ in rows])
+        super().__init__(rows)
+        self.source = source
+
+
 class Logits(Mapping[str, NDArray[Any]]):
-    """The logits of a result file; as a mapping, the row of each image by its name."""
+    """The logits of a result file; as a mapping, the row of each image by its name there."""
 
     def __init__(self, source: str, names: Sequence[str], logits_NC: NDArray[Any]) -> None:
         self.source, self.logits_NC = source, logits_NC
@@ -54,8 +63,8 @@ class Logits(Mapping[str, NDArray[Any]]):
         self.logits_NC = logits_NC.astype(
             np.float32 if logits_NC.dtype.itemsize <= 4 else np.float64, copy=False
         )
-        self.places = {stem(name): place for place, name in enumerate(names)}
         _refuse_repeated(source, names)
+        self._places = {name: place for place, name in enumerate(names)}
         # A sum is finite only where all its numbers are; no second array of the logits' size.
         bad = np.flatnonzero(~np.isfinite(logits_NC.sum(1, dtype=np.float64)))
         if bad.size:
@@ -63,16 +72,13 @@ class Logits(Mapping[str, NDArray[Any]]):
             raise UserError(f"{source}: a logit of {first} is not finite; {bad.size} such image(s)")
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self._places)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.places)
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and stem(name) in self.places
+        return iter(self._places)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        row: NDArray[Any] = self.logits_NC[self.places[stem(name)]]
+        row: NDArray[Any] = self.logits_NC[self._places[name]]
         return row
 
 
@@ -88,8 +94,7 @@ def read_classification(path: Path) -> Mapping[str, Any]:
         rows = _read_json(path) if path.suffix == ".json" else _read_csv(path)
     except OSError as error:
         raise UserError(f"{path}: classification results cannot be read: {error}") from None
-    _refuse_repeated(str(path), [name for name, _ in rows])
-    return {stem(name): classes for name, classes in rows}
+    return BestClasses(str(path), rows)
 
 
 def write_classification(predictions: Mapping[Any, Any], path: Path) -> None:
@@ -98,7 +103,7 @@ def write_classification(predictions: Mapping[Any, Any], path: Path) -> None:
         with path.open("wb") as file:
             np.savez(file, names=np.array(list(predictions)), logits=predictions.logits_NC)
         return
-    path.write_text(json.dumps({stem(str(name)): list(row) for name, row in predictions.items()}))
+    path.write_text(json.dumps({str(name): list(row) for name, row in predictions.items()}))
 
 
 def answers_of(predictions: Mapping[Any, Any], truth: Labels) -> Answers:
@@ -107,26 +112,40 @@ def answers_of(predictions: Mapping[Any, Any], truth: Labels) -> Answers:
     Raises:
         UserError: names differ from the truth's, or a class is unknown, repeated or missing.
     """
+    places = image_places(predictions, truth)
     if isinstance(predictions, Logits):
         _refuse_unknown_order(predictions.source, truth.wnids)
-        _refuse_other_names(predictions.source, predictions.places, truth.names)
         if predictions.logits_NC.shape[1] != len(truth.wnids):
             found, expected = predictions.logits_NC.shape[1], len(truth.wnids)
             raise UserError(f"{predictions.source}: logits of {found} classes; expected {expected}")
-        places = np.array([predictions.places[name] for name in truth.names], dtype=np.int64)
         if (places == np.arange(places.size)).all():
             return answers_of_logits(predictions.logits_NC, truth.labels)
         in_file = np.empty_like(truth.labels)
         in_file[places] = truth.labels
         answers = answers_of_logits(predictions.logits_NC, in_file)
         return Answers(answers.ranks[places], answers.best[places])
-    _refuse_other_names("predictions", predictions, truth.names)
-    return answers_of_classes(_numbers(predictions, truth), truth.labels)
+    rows = list(predictions.values())
+    in_order = {name: rows[place] for name, place in zip(truth.names, places, strict=True)}
+    return answers_of_classes(_numbers(in_order, truth), truth.labels)
 
 
-def stem(name: str) -> str:
-    """Return an image's name without folder and suffix."""
-    return image_stem(name)
+def image_places(predictions: Mapping[Any, Any], truth: Labels) -> NDArray[np.int64]:
+    """Return the place of every image of the truth among the predictions.
+
+    Raises:
+        UserError: an image is missing or unknown, comes again, or may be one or another.
+    """
+    source = "predictions"
+    if isinstance(predictions, Logits | BestClasses):
+        source = predictions.source
+    try:
+        names = named_images(list(predictions), truth.names)
+    except ValueError as error:
+        raise UserError(f"{source}: image {error}") from None
+    _refuse_repeated(source, names)
+    places = {name: place for place, name in enumerate(names)}
+    _refuse_other_names(source, places, truth.names)
+    return np.array([places[name] for name in truth.names], dtype=np.int64)
 
 
 def _read_logits(path: Path) -> Logits:
@@ -232,6 +251,6 @@ def _refuse_other_names(source: str, found: Mapping[str, Any], expected: Sequenc
 
 def _refuse_repeated(source: str, names: Sequence[str]) -> None:
     seen: set[str] = set()
-    again = [name for name in map(stem, names) if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+    again = [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
     if again:
         raise UserError(f"{source}: image {again[0]} comes again; {len(again)} such line(s)")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evalsuite.metrics.classification_results import Labels, Logits
+from evalsuite.metrics.classification_results import Labels, Logits, image_places
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
@@ -29,7 +29,7 @@ def official_accuracy(predictions: Mapping[Any, Any], truth: Labels) -> list[Sco
         raise UserError("timm takes logits; expected a .npz file of names and logits")
     torch: Any = importlib.import_module("torch")
     accuracy: Any = importlib.import_module("timm.utils.metrics").accuracy
-    logits = torch.from_numpy(np.stack([predictions[name] for name in truth.names]))
+    logits = torch.from_numpy(predictions.logits_NC[image_places(predictions, truth)])
     labels = torch.from_numpy(truth.labels)
     hits = np.zeros(2)
     for start in range(0, len(labels), BATCH):

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
-from evalsuite.data.names import IMAGE_SUFFIXES
+from evalsuite.data.names import IMAGE_SUFFIXES, image_ids, image_stem
 from evalsuite.data.official_json import converted, fast, parsed_list
 from evalsuite.data.reading import read_bytes
 from evalsuite.metrics.classification import classification_scores, paired_top_1
@@ -16,7 +16,6 @@ from evalsuite.metrics.classification_results import (
     Labels,
     answers_of,
     read_classification,
-    stem,
     write_classification,
 )
 from evalsuite.metrics.official_classification import official_accuracy
@@ -41,14 +40,17 @@ class ImageNet:
     official_hint = "timm takes logits: give --predictions a .npz file of names and logits"
 
     def samples(self, data: Path, split: str) -> Iterator[Sample]:
-        """Yield the images of a split by class and name; ids are file names without suffix.
+        """Yield the images of a split by class and name.
 
-        The target holds `label`, the class's number in the sorted wnids, and `wnid`. Hidden files
-        are left aside; others that are no images are counted in a warning.
+        Ids are file names without suffix; paths below the split, such as `cat/000`, where images of
+        different classes have the same name (data/names.py). The target holds `label`, the class's
+        number in the sorted wnids, and `wnid`. Hidden files are left aside; others that are no
+        images are counted in a warning.
 
         Raises:
             UserError: there is no such split, or its folder or that of a class is missing or empty.
         """
+        images: list[tuple[str, dict[str, Any]]] = []
         others: list[Path] = []
         for label, wnid in enumerate(self.wnids(data, split)):
             folder = data / "imagenet" / split / wnid
@@ -60,9 +62,11 @@ class ImageNet:
                     f"{folder}: holds no image; expected those of the class {wnid}: fetch them, or "
                     "remove the folder if it is none of the classes"
                 )
-            for name in names:
-                image = f"imagenet/{split}/{wnid}/{name}"
-                yield Sample(Path(name).stem, (image,), "", {"label": label, "wnid": wnid})
+            target = {"label": label, "wnid": wnid}
+            images += [(f"{wnid}/{name}", target) for name in names]
+        ids = image_ids([path for path, _ in images])
+        for id, (path, target) in zip(ids, images, strict=True):
+            yield Sample(id, (f"imagenet/{split}/{path}",), "", target)
         if others:
             found = f"{len(others)} file(s) that are no images by their suffix are left out"
             wanted = ", ".join(IMAGE_SUFFIXES)
@@ -119,13 +123,10 @@ class ImageNet:
         """Return the label of every image, and its ReaL labels where `imagenet/real.json` is.
 
         Raises:
-            UserError: files are missing or malformed, or two images have the same name.
+            UserError: files are missing or malformed.
         """
         samples = [one for one in self.samples(data, split) if only is None or one.id in only]
         names = [str(sample.id) for sample in samples]
-        if len(set(names)) < len(names):
-            again = next(name for name in names if names.count(name) > 1)
-            raise UserError(f"{data / 'imagenet' / split}: two images are named {again}")
         labels = np.array([sample.target["label"] for sample in samples], dtype=np.int64)
         wnids = self.wnids(data, split)
         real = _real_labels(data / REAL, names, len(wnids)) if split == "val" else None
@@ -211,7 +212,7 @@ def _real_labels(path: Path, names: list[str], num_classes: int) -> list[list[in
         )
         return None
     by_name = {REAL_NAME.format(place + 1): classes for place, classes in enumerate(lists)}
-    missing = [name for name in names if stem(name) not in by_name]
+    missing = [name for name in names if image_stem(name) not in by_name]
     if missing:
         warnings.warn(
             f"{path}: has no entry of image {missing[0]} ({len(missing)} such image(s)): "
@@ -220,7 +221,7 @@ def _real_labels(path: Path, names: list[str], num_classes: int) -> list[list[in
             stacklevel=3,
         )
         return None
-    return [by_name[stem(name)] for name in names]
+    return [by_name[image_stem(name)] for name in names]
 
 
 BENCHMARK = ImageNet()
