@@ -4,8 +4,6 @@ Verbs that need torch are imported when they are called, so that help, lists and
 once; no other module imports late.
 """
 
-import sys
-import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +11,8 @@ import typer
 
 import evalsuite.options as options
 from evalsuite.catalog import benchmark_named
-from evalsuite.data.doctor import SOME, Scope, examine
+from evalsuite.data.doctor import Scope, examine
+from evalsuite.faults import say, told
 from evalsuite.printing import (
     Opening,
     print_benchmarks,
@@ -24,7 +23,7 @@ from evalsuite.printing import (
     print_reproduced,
     print_scores,
 )
-from evalsuite.records.errors import Remark, UserError
+from evalsuite.records.errors import UserError
 from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_series, run_series
 from evalsuite.report.table_definition import table_names
 from evalsuite.report.tables import Format
@@ -61,15 +60,9 @@ def tasks(as_json: options.AsJson = False, data: options.Data = None) -> None:
 def doctor(
     task: options.Task,
     data: Annotated[Path, typer.Option(help="Folder of the official files.")],
-    split: Annotated[str | None, typer.Option(help="Look at this one alone.")] = None,
-    hashes: Annotated[bool, typer.Option("--hashes", help="Give the SHA-256 of files.")] = False,
-    images: Annotated[
-        int | None,
-        typer.Option(
-            help="Samples of each split whose images and label maps are opened; -1 for all. Where "
-            f"not given, all of the split that is evaluated, and {SOME:,} of each other."
-        ),
-    ] = None,
+    split: options.OneSplit = None,
+    hashes: options.Hashes = False,
+    images: options.Images = None,
     max_pixels: options.MaxPixels = None,  # takes effect as it is read
     as_json: options.AsJson = False,
 ) -> None:
@@ -150,7 +143,7 @@ def _evaluate_all(request: Any, *, as_json: bool) -> None:
 
     found = evaluate_all(request)
     print_reports(found.reports, as_json=as_json)
-    _say(f"{found.page}, with the radar and the table beside it")
+    say(f"{found.page}, with the radar and the table beside it")
     if found.failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in found.failed.items())
         raise UserError(f"{len(found.failed)} task(s) could not run: {reasons}")
@@ -202,9 +195,7 @@ def pretrain(
     ] = "masked",
     backbone: options.Backbone = None,
     weights: options.WeightsOption = None,
-    tokenizer: Annotated[
-        str | None, typer.Option(help="Visual tokenizer of the masked stage: a weights file.")
-    ] = None,
+    tokenizer: options.TokenizerFile = None,
     data: options.Data = None,
     runs: options.Runs = Path("runs"),
     limit: options.TrainingLimit = None,
@@ -250,18 +241,11 @@ def pretrain(
 def score(
     target: Annotated[str, typer.Argument(help="A run folder, or a task with --predictions.")],
     other: Annotated[Path | None, typer.Argument(help="With --paired: the other run.")] = None,
-    predictions: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Results; twice where boxes and masks are in two."),
-    ] = None,
+    predictions: options.ResultFiles = None,
     data: options.Data = None,
     split: options.Split = None,
-    official: Annotated[
-        bool, typer.Option("--official", help="Run the official engine beside ours.")
-    ] = False,
-    paired: Annotated[
-        bool, typer.Option("--paired", help="A minus B, of two runs or of two --predictions.")
-    ] = False,
+    official: options.Official = False,
+    paired: options.Paired = False,
     no_interval: options.NoInterval = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -316,7 +300,7 @@ def report(
         raise UserError(f"--compare takes two run folders; found {len(runs)}")
     difference = compare_runs(runs[0], runs[1], out, data=data)
     print_difference(difference, as_json=as_json)
-    _say(str((out or Path("report")) / "comparison.html"))
+    say(str((out or Path("report")) / "comparison.html"))
 
 
 @app.command()
@@ -364,7 +348,7 @@ def tinyworld(
     size: Annotated[str, typer.Option(help="mini, small or full.")] = "small",
 ) -> None:
     """Draw the tiny world in every benchmark's official layout."""
-    summary = write_world(folder, seed=seed, size=size, say=_say)
+    summary = write_world(folder, seed=seed, size=size, say=say)
     print(f"{summary.folder}: {summary.files:,} files")
 
 
@@ -401,34 +385,9 @@ def radar(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line and exit status 2."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", Remark)
-        # Pillow warns of odd metadata in images that it reads all the same.
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-        warnings.showwarning = _shown
-        try:
-            app()
-        except UserError as error:
-            print(f"evalsuite: {error}", file=sys.stderr)
-            sys.exit(2)
-        except OSError as error:  # a file or folder that this person may not read or write
-            if error.filename is None:
-                raise
-            print(f"evalsuite: {error.filename}: {error.strerror}", file=sys.stderr)
-            sys.exit(2)
-
-
-def _shown(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
-    """Print a warning on one line, a remark of ours without the place in the code."""
-    if issubclass(category, Remark):
-        _say(f"evalsuite: {message}")
-    else:
-        sys.stderr.write(warnings.formatwarning(message, category, place[0], place[1]))
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    """Run the command line; a person's mistake is one line and exit status 2."""
+    with told():
+        app()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands take, each with one meaning and one help text."""
+"""Arguments and options that the commands take, each with one meaning and one help text."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from evalsuite.catalog import backbone_names
 from evalsuite.data.decode import MOST_PIXELS, allow_pixels
+from evalsuite.data.doctor import SOME
 
 Task = Annotated[str, typer.Argument(help="A benchmark; `evalsuite tasks` lists them.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of the official files.")]
@@ -66,3 +67,23 @@ SaveMaps = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 NoInterval = Annotated[bool, typer.Option("--no-interval", help="Skip the 95% intervals.")]
+OneSplit = Annotated[str | None, typer.Option(help="Look at this one alone.")]
+Hashes = Annotated[bool, typer.Option("--hashes", help="Give the SHA-256 of files.")]
+Images = Annotated[
+    int | None,
+    typer.Option(
+        help="Samples of each split whose images and label maps are opened; -1 for all. Where not "
+        f"given, all of the split that is evaluated, and {SOME:,} of each other."
+    ),
+]
+TokenizerFile = Annotated[
+    str | None, typer.Option(help="Visual tokenizer of the masked stage: a weights file.")
+]
+ResultFiles = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Results; twice where boxes and masks are in two."),
+]
+Official = Annotated[bool, typer.Option("--official", help="Run the official engine beside ours.")]
+Paired = Annotated[
+    bool, typer.Option("--paired", help="A minus B, of two runs or of two --predictions.")
+]

@@ -15,7 +15,7 @@ from evalsuite.benchmark import Benchmark
 from evalsuite.catalog import benchmark_named
 from evalsuite.records.difference import Difference
 from evalsuite.records.errors import UserError
-from evalsuite.records.files import write_json, write_text
+from evalsuite.records.files import write_json, write_text, written_whole
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.report.comparison import Comparison, compared_samples, comparison_markdown
@@ -198,17 +198,18 @@ def _zipped(
         )
     first = sources[archive[0]]
     path = target / f"{first.stem if len(archive) == 1 else 'results'}.zip"
-    temporary = path.with_name(f".{path.name}.tmp")
-    with ZipFile(temporary, "w", ZIP_DEFLATED) as content:
+    with (
+        written_whole(path) as temporary,
+        ZipFile(temporary, "w", ZIP_DEFLATED) as content,
+    ):
         for split in archive:
             content.write(sources[split], sources[split].name)
-    temporary.replace(path)
     return f"`{target.name}/{path.name}`: {card.title}, {' and '.join(archive)}"
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copyfile(source, target)
+    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    for file in files:
+        place = target / file.name if source.is_dir() else target
+        with written_whole(place) as temporary:
+            shutil.copyfile(file, temporary)

@@ -20,7 +20,7 @@ FLOORS = (
     {"engine", "report", "tasks"},
     {"catalog"},
     {"regimes", "starting_weights", "training"},
-    {"scoring", "setting_up", "options", "printing", "tracking"},
+    {"scoring", "setting_up", "options", "printing", "tracking", "faults"},
     {"evaluating", "reporting"},
     {"everything", "pretraining"},
     {"reproducing"},

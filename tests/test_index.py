@@ -10,7 +10,8 @@ import pytest
 
 from evalsuite.benchmark import Benchmark, Card, OfficialFile, Sample, Split
 from evalsuite.data import index as index_module
-from evalsuite.data.index import SampleIndex, cache_folder, open_index
+from evalsuite.data.index import SampleIndex, open_index
+from evalsuite.records.cache import cache_folder
 from evalsuite.records.errors import UserError
 
 QUESTIONS = OfficialFile(path="toy/questions.json", what="questions", source="here")

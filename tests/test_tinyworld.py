@@ -274,7 +274,7 @@ def test_a_second_call_writes_nothing_and_an_interrupted_one_is_finished(tmp_pat
     del marker["parts"]["coco/val2014"]
     (folder / "tinyworld.json").write_text(json.dumps(marker))
     (folder / f"coco/val2014/COCO_val2014_{image_id('val2014', 3):012d}.jpg").unlink()
-    (folder / "coco/val2014/.COCO_x.jpg.1.part").write_bytes(b"half")
+    (folder / "coco/val2014/.COCO_x.jpg.1.tmp").write_bytes(b"half")
     assert write_world(folder, size="mini", benchmarks=["vqa"]).written == ("coco/val2014",)
     assert tree(folder) == whole
     assert first.written == BENCHMARKS["vqa"]

@@ -25,7 +25,9 @@ from evalsuite.backbones.foreign_files import (
 )
 from evalsuite.backbones.state_choice import Choice, chosen_state
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import written_whole
 
+OS_ERROR = re.compile(r"os error (\d+)")  # how the safetensors library quotes the system
 BLOCKED = re.compile(r"(?:[Uu]nsupported (?:global: GLOBAL|GLOBAL|class)|callable|GLOBAL) ([\w.]+)")
 # What training programs leave beside the weights; an inert object stands for each.
 HARMLESS = (
@@ -146,17 +148,14 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], metadata: Mapping[s
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        safetensors.torch.save_file(_apart(state), temporary, dict(metadata))
-        temporary.replace(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise UserError(
-            f"{path}: cannot be written: {error}; is the folder there, yours to write, and the "
-            "disk not full?"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as temporary:
+        try:
+            safetensors.torch.save_file(_apart(state), temporary, dict(metadata))
+        except safetensors.SafetensorError as error:
+            number = OS_ERROR.search(str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

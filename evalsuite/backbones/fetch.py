@@ -8,7 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from evalsuite.records.cache import cache_folder
 from evalsuite.records.errors import UserError
 from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
@@ -81,7 +82,9 @@ def local_file(given: str, *, console: Console | None = None) -> Path:
     Raises:
         UserError: there is no such file, or it cannot be downloaded.
     """
-    path = Path(given).expanduser()
+    path = Path(given)
+    with suppress(RuntimeError):  # "~name" of a user who is not known here
+        path = path.expanduser()
     if _is_there(path, given):
         return path
     shipped, released = shipped_files(), released_files()
@@ -110,9 +113,9 @@ def _is_there(path: Path, given: str) -> bool:
         raise UserError(f"{given[:120]}: cannot be read ({error.strerror})") from None
 
 
-def cache_folder() -> Path:
+def _downloads() -> Path:
     """Return the folder that downloads go to."""
-    return Path(os.environ.get("EVALSUITE_CACHE") or "~/.cache/evalsuite/weights").expanduser()
+    return cache_folder() if os.environ.get("EVALSUITE_CACHE") else cache_folder() / "weights"
 
 
 def _downloaded(address: str, console: Console) -> Path:
@@ -120,7 +123,7 @@ def _downloaded(address: str, console: Console) -> Path:
     name = Path(urllib.parse.unquote(urllib.parse.urlparse(address).path)).name
     if not name:
         raise UserError(f"{address}: names no file; give the address of the weights themselves")
-    path = cache_folder() / name
+    path = _downloads() / name
     if path.is_file():
         return path
     try:

@@ -19,6 +19,7 @@ from datasets import Dataset
 
 from evalsuite.benchmark import Benchmark, Sample, SampleId
 from evalsuite.data.fingerprint import fingerprint, marks
+from evalsuite.records.cache import cache_folder
 from evalsuite.records.errors import UserError
 
 VERSION = 2  # of the columns below
@@ -51,12 +52,6 @@ class SampleIndex:
         """The ids in the order of the samples."""
         written = self._rows.data.column("id").to_pylist()
         return [msgspec.json.decode(one) for one in written]
-
-
-def cache_folder() -> Path:
-    """Return where indexes are kept: `$EVALSUITE_CACHE`, or ~/.cache/evalsuite."""
-    named = os.environ.get("EVALSUITE_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "evalsuite"
 
 
 def open_index(

@@ -21,6 +21,7 @@ from evalsuite.data.names import named_images
 from evalsuite.data.reading import read_rows
 from evalsuite.metrics.classification import TOP, Answers, answers_of_classes, answers_of_logits
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import write_text, written_whole
 
 Classes = list[int | str]
 HEADERS = ("filename", "file_name", "file", "image", "image_id", "imageid", "img", "name", "path")
@@ -100,10 +101,10 @@ def read_classification(path: Path) -> Mapping[str, Any]:
 def write_classification(predictions: Mapping[Any, Any], path: Path) -> None:
     """Write the best classes as JSON, logits as an archive."""
     if isinstance(predictions, Logits):
-        with path.open("wb") as file:
+        with written_whole(path) as temporary, temporary.open("wb") as file:
             np.savez(file, names=np.array(list(predictions)), logits=predictions.logits_NC)
         return
-    path.write_text(json.dumps({str(name): list(row) for name, row in predictions.items()}))
+    write_text(path, json.dumps({str(name): list(row) for name, row in predictions.items()}))
 
 
 def answers_of(predictions: Mapping[Any, Any], truth: Labels) -> Answers:

@@ -16,6 +16,7 @@ from evalsuite.data.reading import read_bytes, shortened
 from evalsuite.metrics.coco_detections import Detections, OddRecord, Record
 from evalsuite.metrics.coco_outlines import Polygons, RunLengths, outline_of
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import written_whole
 
 RESULTS_FORMAT = (
     'COCO results, a list of {"image_id", "category_id", "score"} with a "bbox", a "segmentation" '
@@ -60,7 +61,9 @@ def detections_of(predictions: Mapping[Any, Any]) -> Detections:
 
 def write_detections(predictions: Mapping[Any, Any], path: Path) -> None:
     """Write a COCO result file, as the test-dev server takes it."""
-    path.write_bytes(msgspec.json.encode(list(detections_of(predictions).records())))
+    results = msgspec.json.encode(list(detections_of(predictions).records()))
+    with written_whole(path) as temporary:
+        temporary.write_bytes(results)
 
 
 def _odd_records(source: str, values: list[Any]) -> list[OddRecord]:

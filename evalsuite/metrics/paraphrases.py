@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.records.cache import cache_folder
+
 BLOCK = 1 << 17  # bytes of text hashed at once
 LONGEST = 7  # words of the longest phrase in paraphrase-en.gz
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd: powers have inverses modulo 2**64
@@ -138,7 +140,7 @@ def _pair_hashes(table: Path) -> Hashes:
     """Return the hashes of a table's phrases and paraphrases, from the cache if they are there."""
     status = table.stat()
     path = cache_folder() / f"paraphrases-{status.st_size}-{status.st_mtime_ns:x}.npy"
-    if path.is_file():
+    with suppress(OSError, ValueError, EOFError):  # not there, another user's, or torn
         return np.asarray(np.load(path, mmap_mode="r"))
     hashes = table_hashes(table)
     # A cache that cannot be written costs time in the next run, nothing else.
@@ -152,12 +154,6 @@ def _pair_hashes(table: Path) -> Hashes:
         finally:
             Path(unfinished).unlink(missing_ok=True)
     return hashes
-
-
-def cache_folder() -> Path:
-    """Return where hashes are kept: `$EVALSUITE_CACHE`, or ~/.cache/evalsuite."""
-    named = os.environ.get("EVALSUITE_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "evalsuite"
 
 
 def table_hashes(table: Path) -> Hashes:

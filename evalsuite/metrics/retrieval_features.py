@@ -21,6 +21,7 @@ from evalsuite.data.official_json import refuse_repeated
 from evalsuite.data.reading import shortened
 from evalsuite.records.errors import UserError
 from evalsuite.records.file_kinds import LOOKED_AT, kind_of
+from evalsuite.records.files import written_whole
 
 ARRAYS = ("image_ids", "text_ids", "image_features", "text_features")
 ARCHIVE_FORMAT = f"a feature archive (.npz) of {', '.join(ARRAYS)}"
@@ -135,7 +136,7 @@ def read_archive(path: Path) -> Features:
 
 def write_archive(features: Features, path: Path) -> None:
     """Write a feature archive."""
-    with path.open("wb") as file:
+    with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             image_ids=np.asarray(features.image_ids),

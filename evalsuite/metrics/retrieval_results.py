@@ -25,6 +25,7 @@ from evalsuite.metrics.retrieval_features import (
     write_archive,
 )
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import write_text
 
 FORMAT = 'ranked ids, {"image_to_text": {image id: [text ids]}, "text_to_image": ...}'
 DIRECTIONS = ("image_to_text", "text_to_image")
@@ -90,7 +91,7 @@ def write_retrieval(predictions: Mapping[Any, Any], path: Path, pool: Pool | Non
         UserError: the predictions are a journal's, which needs the pool to know its images.
     """
     if set(predictions) == set(DIRECTIONS):
-        path.write_text(json.dumps(predictions))
+        write_text(path, json.dumps(predictions))
         return
     if not isinstance(predictions, Features):
         if pool is None:

@@ -1,31 +1,70 @@
-"""Writing small files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and what a machine says that cannot."""
 
+import errno
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from evalsuite.records.errors import UserError
 
+NOT_YOURS = "yours to read and write? Else name another place"
+# What a person can do about a machine's refusals; any other is told in its own words alone.
+ADVICE = {
+    errno.ENOSPC: "free some room and repeat the command to go on",
+    errno.EDQUOT: "free some room and repeat the command to go on",
+    errno.EFBIG: "the system limits a file's size here (ulimit -f); name another place",
+    errno.EACCES: NOT_YOURS,
+    errno.EPERM: NOT_YOURS,
+    errno.EROFS: "name a place that can be written",
+    errno.ENAMETOOLONG: "name a shorter one",
+    errno.ENOTDIR: "a file stands where a folder is needed; name another place",
+    errno.EEXIST: "a file stands where a folder is needed; name another place",
+    errno.EISDIR: "a folder stands where a file is needed; name another place",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENOMEM: "free some memory",
+}
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then rename it.
+
+def said(error: OSError) -> str:
+    """Return what a machine refused, in words, and what can be done about it."""
+    reason = error.strerror or str(error) or type(error).__name__
+    advice = ADVICE.get(error.errno or 0)
+    return f"{reason}; {advice}" if advice else reason
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary name in the file's folder, made if need be; it is renamed at the end.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written.
+        UserError: the disk is full or the folder cannot be written; nothing is left behind.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield temporary
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written: {error.strerror}; nothing was lost") from error
+        raise UserError(f"{path}: cannot be written: {said(error)}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -42,7 +81,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+        raise UserError(f"{path}: cannot be read: {said(error)}") from error
     except ValueError as error:
         raise UserError(f"{path}: expected JSON, but {error}; is the file complete?") from error
 

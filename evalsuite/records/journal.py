@@ -8,6 +8,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
 
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import said
 
 
 class Journal:
@@ -54,8 +55,7 @@ class Journal:
             os.fsync(self._stream.fileno())
         except OSError as error:
             raise UserError(
-                f"{self.path}: cannot be written: {error.strerror}; what is in it stays readable, "
-                "so free some room and repeat the command to go on"
+                f"{self.path}: cannot be written: {said(error)}; what is in it stays readable"
             ) from error
 
     def __enter__(self) -> Self:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import said
 
 
 class TrainingPoint(NamedTuple):
@@ -30,9 +31,7 @@ def note_training(path: Path, point: TrainingPoint) -> None:
             start = "\n" if stream.tell() else ""
             stream.write(start + json.dumps(point._asdict()))
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written: {error.strerror}; free some room and repeat the command"
-        ) from error
+        raise UserError(f"{path}: cannot be written: {said(error)}") from error
 
 
 def read_training(path: Path) -> list[TrainingPoint]:

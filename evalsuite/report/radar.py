@@ -19,6 +19,7 @@ from matplotlib.path import Path as MarkerPath
 from matplotlib.transforms import Affine2D
 
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import written_whole
 from evalsuite.report.radar_frame import (
     COLOURS,
     FAINT,
@@ -163,6 +164,9 @@ def _draw_point(ax: Axes, spoke: Spoke, series: Series, order: int) -> None:
 def _save(figure: Figure, path: Path) -> None:
     """Write the figure; the same chart gives the same bytes."""
     date = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context({"svg.hashsalt": "evalsuite", "pdf.fonttype": 42}):
-        figure.savefig(path, metadata={date: None} if date else None)
+    metadata = {date: None} if date else None
+    with (
+        matplotlib.rc_context({"svg.hashsalt": "evalsuite", "pdf.fonttype": 42}),
+        written_whole(path) as temporary,
+    ):
+        figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)

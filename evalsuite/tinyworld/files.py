@@ -3,38 +3,35 @@
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from evalsuite.records.files import written_whole
 from evalsuite.tinyworld.draw import Pixels
 
 QUALITY = 95  # with full colour resolution: artefacts stay below the drawn noise
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then give it its own."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    """Write a file whole, making its folder.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    with written_whole(path) as temporary:
         temporary.write_bytes(content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, json.dumps(content).encode())
 
 
 def write_lines(path: Path, records: Iterable[Any]) -> None:
     """Write one JSON record a line, making the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, "".join(json.dumps(record) + "\n" for record in records).encode())
 
 

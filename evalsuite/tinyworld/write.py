@@ -180,7 +180,7 @@ def _is_drawn(marker: dict[str, Any], folder: Path, name: str) -> bool:
 def _entry(folder: Path, name: str) -> dict[str, Any]:
     """Return a finished part's count, hash and revision; remove an interrupted call's leftovers."""
     path = folder / name
-    for leftover in (path if path.is_dir() else path.parent).rglob(".*.part"):
+    for leftover in (path if path.is_dir() else path.parent).rglob(".*.tmp"):
         leftover.unlink(missing_ok=True)
     files, digest = tree_digest(path)
     return {"files": files, "sha256": digest, "revision": REVISIONS.get(name, 1)}

@@ -21,6 +21,7 @@ from evalsuite.metrics.miou import (
 )
 from evalsuite.metrics.official_miou import official_miou
 from evalsuite.records.errors import Remark, UserError
+from evalsuite.records.files import written_whole
 from evalsuite.records.score import Score
 
 from .card import ANNOTATIONS, CARD, IMAGES
@@ -126,7 +127,6 @@ class Segmentation:
         """
         if data is not None and split is not None:
             _refuse_other_names(predictions, _files(data / IMAGES[_known(split)], IMAGE_SUFFIXES))
-        path.mkdir(parents=True, exist_ok=True)
         for name in predictions:
             labels = _labels(predictions[name])
             if labels is None:
@@ -134,7 +134,8 @@ class Segmentation:
                     f"{name} was journaled as confusion counts, which hold no label map; predict "
                     "again with --set save_maps=true"
                 )
-            Image.fromarray(labels).save(path / f"{name}.png")
+            with written_whole(path / f"{name}.png") as temporary:
+                Image.fromarray(labels).save(temporary, "PNG")
 
     def keeps_results(self, predictions: Predictions) -> bool:
         """Return whether label maps were asked for, which otherwise only a test set's run holds."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,10 +11,12 @@ import numpy as np
 
 from evalsuite.data.reading import read_bytes
 from evalsuite.metrics.vqa_references import VqaReferences, index_annotations
+from evalsuite.records.cache import cache_folder
+from evalsuite.records.errors import UserError
+from evalsuite.records.files import written_whole
 
 from .files import DOWNLOAD, read_annotations
 
-FOLDER = "EVALSUITE_CACHE"
 VERSION = 2  # of the saved form and of the normalisation that it holds
 SMALLEST_KEPT = 4 << 20  # bytes of an annotation file; smaller ones are read in no time
 ARRAYS = ("answers", "unanimous", "question_type", "answer_type")
@@ -35,7 +36,7 @@ def load_references(annotations: Path) -> VqaReferences:
         return index_annotations(read_annotations(annotations))
     with annotations.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    kept = _folder() / f"vqa-{VERSION}-{digest}.npz"
+    kept = cache_folder() / f"vqa-{VERSION}-{digest}.npz"
     references = _read(kept)
     if references is None:
         content = read_bytes(annotations, "the VQA annotations", DOWNLOAD)
@@ -43,11 +44,6 @@ def load_references(annotations: Path) -> VqaReferences:
         if not references.odd:
             _write(kept, references)
     return references
-
-
-def _folder() -> Path:
-    chosen = os.environ.get(FOLDER)
-    return Path(chosen) if chosen else Path("~/.cache/evalsuite").expanduser()
 
 
 def _read(path: Path) -> VqaReferences | None:
@@ -62,16 +58,9 @@ def _read(path: Path) -> VqaReferences | None:
 
 
 def _write(path: Path, references: VqaReferences) -> None:
-    """Save the references under a temporary name, then rename; give up where that fails."""
+    """Save the references whole, or not at all where that fails."""
     arrays = {name: getattr(references, name) for name in ARRAYS}
     texts = {name: json.dumps(getattr(references, name)).encode() for name in TEXTS}
     saved = arrays | {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            np.savez(stream, **saved)
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with suppress(UserError), written_whole(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **saved)
