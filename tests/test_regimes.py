@@ -16,7 +16,7 @@ from evalsuite.tinyworld.write import write_world
 
 Printed = Callable[..., str]
 ITC = "beit3_tiny_itc_patch8_32.safetensors"
-SHORT = ("--set", "epochs=0.25", "--set", "batch_size=16", "--set", "micro_batch=16")
+SHORT = ("--set", "epochs=0.05", "--set", "batch_size=16", "--set", "micro_batch=16")
 OURS = r"beit3\_tiny (this suite)"
 SCHEMA = Path(__file__).parents[1] / "evalsuite/report/schema.json"
 
@@ -123,7 +123,7 @@ def test_a_file_of_no_known_name_says_nothing_of_its_regime(
     [
         ("imagenet", ("--linear-probe",), "linear-probe", "classify"),
         ("imagenet", (), "fine-tuned", "classify"),
-        ("nocaps", ("--limit", 8), "transfer", "generate"),
+        ("nocaps", ("--limit", 4, "--set", "max_new=8"), "transfer", "generate"),
     ],
 )
 def test_what_a_run_did_is_its_regime(
