@@ -28,11 +28,11 @@ from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_seri
 from evalsuite.report.table_definition import table_names
 from evalsuite.report.tables import Format
 from evalsuite.report.tables import table as paper_table
+from evalsuite.run_report import read_report
 from evalsuite.scoring import (
     ScoreRequest,
     official_scores,
     paired_difference,
-    read_report,
     scorable,
     score_predictions,
 )

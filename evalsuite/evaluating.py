@@ -19,7 +19,7 @@ from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.regimes import regime_of
 from evalsuite.report.official_data import official_check
-from evalsuite.scoring import report_of, split_of
+from evalsuite.run_report import report_of, split_of
 from evalsuite.setting_up import Request, Work, set_up
 from evalsuite.tracking import track_report
 from evalsuite.training import note_phase, open_run, train, tuning_of

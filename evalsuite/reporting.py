@@ -25,15 +25,8 @@ from evalsuite.report.page import comparison_page, page
 from evalsuite.report.page_radar import radar_svg
 from evalsuite.report.page_run import WHOLE_PAGE, shown_run
 from evalsuite.report.page_samples import Answered, sample_table, seen_samples
-from evalsuite.scoring import (
-    ScoreRequest,
-    judged,
-    paired_difference,
-    read_report,
-    report_of,
-    result_name,
-    scorable,
-)
+from evalsuite.run_report import judged, read_report, report_of, result_name
+from evalsuite.scoring import ScoreRequest, paired_difference, scorable
 
 SUBMISSIONS = "submissions"
 

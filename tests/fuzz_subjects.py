@@ -19,7 +19,8 @@ from evalsuite.data.doctor import Scope, examine
 from evalsuite.report.radar_series import run_series
 from evalsuite.report.tables import table
 from evalsuite.reporting import report
-from evalsuite.scoring import ScoreRequest, read_report, scorable, score_predictions
+from evalsuite.run_report import read_report
+from evalsuite.scoring import ScoreRequest, scorable, score_predictions
 
 Read = Callable[[Path], object]
 

@@ -40,6 +40,7 @@ WHERE_PRINTED = {  # the verbs that run a file's code, where not all do
     "evalsuite/pretraining": {"pretrain"},
     "evalsuite/metrics": {"score", "eval", "report"},
     "evalsuite/scoring.py": {"score", "eval", "report"},
+    "evalsuite/run_report.py": {"score", "eval", "report"},
     "evalsuite/setting_up.py": {"eval", "finetune", "pretrain"},
     "evalsuite/starting_weights.py": {"eval", "finetune", "pretrain"},
     "evalsuite/evaluating.py": {"eval", "finetune"},

@@ -20,6 +20,7 @@ FLOORS = (
     {"engine", "report", "tasks"},
     {"catalog"},
     {"regimes", "starting_weights", "training"},
+    {"run_report"},
     {"scoring", "setting_up", "options", "printing", "tracking", "faults"},
     {"evaluating", "reporting"},
     {"everything", "pretraining"},

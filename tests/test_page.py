@@ -21,7 +21,7 @@ from evalsuite.records.run import Run
 from evalsuite.records.score import Score
 from evalsuite.report.page import page
 from evalsuite.report.page_run import shown_run
-from evalsuite.scoring import report_of
+from evalsuite.run_report import report_of
 from evalsuite.tinyworld.write import write_world
 
 

@@ -10,7 +10,7 @@ from saved_runs import HOSTILE, answers, report_in, saved_run
 
 from evalsuite.records.run import Run
 from evalsuite.reporting import compare
-from evalsuite.scoring import report_of
+from evalsuite.run_report import report_of
 from evalsuite.tinyworld.write import write_world
 
 

@@ -12,7 +12,7 @@ from evalsuite.catalog import benchmark_named
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
 from evalsuite.reporting import compare, report
-from evalsuite.scoring import report_of, result_name
+from evalsuite.run_report import report_of, result_name
 from evalsuite.tinyworld.write import write_world
 
 
