@@ -106,8 +106,10 @@ BAD_LISTS: list[tuple[str, str]] = [
     (json.dumps({"val_1": FIVE, "val_2": FIVE[:4]}), "expected 5 different classes"),
     (json.dumps({"val_1": FIVE, "val_2": [1, 1, 2, 3, 4]}), "expected 5 different classes"),
     ('{"val_1": [1, 2, 3, 4, 5], "val_1.JPEG": [1, 2, 3, 4, 5]}', "val_1 comes again; 1 such"),
-    ('{"val_1": [1, 2', "not a JSON object of class lists"),
-    ('{"val_1": 3}', "not a JSON object of class lists"),
+    ('{"val_1": [1, 2, 3, 4, 5], "val_1": [1, 2, 3, 4, 5]}', "the key val_1 comes again"),
+    ('{"val_1": [1, 2', "the file is cut short; expected best classes by image name"),
+    ('{"val_1": 3}', "image val_2 is missing"),
+    ('{"val_1": 3.5, "val_2": 1}', "val_1 has 3.5, a number as a class; expected its name"),
 ]
 
 

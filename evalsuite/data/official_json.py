@@ -28,14 +28,22 @@ def fast(content: bytes, to: type[Value]) -> Value | None:
         return None
 
 
-def parsed(path: Path, content: bytes, expected: str = "JSON") -> Any:
+def parsed(
+    path: Path, content: bytes, expected: str = "JSON", *, has_names_as_keys: bool = False
+) -> Any:
     """Return the JSON value in a file's content, as the standard library reads it.
+
+    Args:
+        has_names_as_keys: whether a key of an object may stand for a sample: then it comes once,
+            where the standard library would keep the last one silently.
 
     Raises:
         UserError: it is not JSON; says what it seems to be, or at which byte it breaks.
     """
     try:
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=_once if has_names_as_keys else None)
+    except UserError as repeated:
+        raise UserError(f"{path}: {repeated}; expected {expected}") from None
     except json.JSONDecodeError as error:
         place = len(error.doc[: error.pos].encode("utf-8", "surrogatepass"))
         found = _not_json(content, place, error.msg)
@@ -124,6 +132,21 @@ def refuse_repeated(path: Path, ids: Iterable[object], what: str) -> None:
             f"{path}: {what} {shortened(again[0])} appears more than once "
             f"({len(again)} duplicate(s))"
         )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object whose keys differ.
+
+    Raises:
+        UserError: names the first key that comes again.
+    """
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        first = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        too_many = len(pairs) - len(made)
+        raise UserError(f"the key {shortened(first)} comes again ({too_many} such)")
+    return made
 
 
 def kind(value: object) -> str:

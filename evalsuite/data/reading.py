@@ -21,6 +21,7 @@ from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
 # The largest official JSON file has 0.5 GB; a packed file that claims more is a mistake or a bomb.
 CEILING = 2 << 30  # bytes
+SEPARATORS = "\t,;"
 PIECE = 1 << 20  # bytes checked at once
 # What gzip and zipfile raise of damaged archives: of a place before the file, of a torn field, ...
 DAMAGE = (
@@ -63,7 +64,10 @@ def read_text(path: Path, what: str, source: str = "") -> str:
 
 
 def read_rows(path: Path, what: str, source: str = "") -> list[Row]:
-    """Return the lines of a CSV file with their cells; empty lines are left out.
+    """Return the lines of a table with their cells; empty lines are left out.
+
+    Cells are separated by what the first line has: tabs, else commas, else semicolons, which
+    spreadsheets write where the comma is a decimal mark.
 
     Raises:
         UserError: as `read_bytes`, or a quote is never closed.
@@ -71,7 +75,9 @@ def read_rows(path: Path, what: str, source: str = "") -> list[Row]:
     text = read_text(path, what, source)
     if "\0" in text:
         raise UserError(f"{path}: holds a zero byte, which text never does; expected {what}")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    first = text.lstrip().partition("\n")[0]
+    separator = next((mark for mark in SEPARATORS if mark in first), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         return [Row(reader.line_num, cells) for cells in reader if any(cells)]
     except csv.Error as error:

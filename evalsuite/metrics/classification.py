@@ -16,11 +16,13 @@ TOP = 5
 class Answers(NamedTuple):
     """What is needed of each image's prediction.
 
-    `ranks` is the place of the true class from 0, 5 for later; `best` the class put first (int64).
+    `ranks` is the place of the true class from 0, 5 for later; `best` the class put first (int64);
+    `has_five` whether more than the best class is known, as top-5 needs.
     """
 
     ranks: NDArray[np.int64]
     best: NDArray[np.int64]
+    has_five: bool = True
 
 
 def answers_of_logits(logits_NC: NDArray[np.floating], labels: NDArray[np.int64]) -> Answers:
@@ -43,13 +45,15 @@ def answers_of_classes(classes_NK: NDArray[np.int64], labels: NDArray[np.int64])
 def classification_scores(
     answers: Answers, real: Sequence[Sequence[int]] | None, *, interval: bool
 ) -> list[Score]:
-    """Return `top_1`, `top_5` and, with ReaL labels, `real`, in percent.
+    """Return `top_1`, `top_5` (of five classes) and, with ReaL labels, `real`, in percent.
 
     Args:
         real: the right classes of each image; an image with none leaves the count of `real`
             (timm data/real_labels.py; Beyer et al. 2020, arXiv:2006.07159).
     """
-    hits = {"top_1": answers.ranks < 1, "top_5": answers.ranks < TOP}
+    hits = {"top_1": answers.ranks < 1}
+    if answers.has_five:
+        hits["top_5"] = answers.ranks < TOP
     if real is not None:
         right = [
             best in classes for best, classes in zip(answers.best, real, strict=True) if classes

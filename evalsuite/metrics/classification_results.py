@@ -1,67 +1,74 @@
-"""Result files of image classification: logits (.npz) or the five best classes (.json, .csv).
+"""Result files of image classification: logits (.npz) or the best classes (.json, .csv, .parquet).
 
-Logits: arrays `names` (N, text) and `logits` (N x classes, floating point).
-Best classes: a JSON object {image name: [class, ...]} or a CSV file with a line
-`image name,class,...` an image; best first, five of them (or all, where there are fewer). A class
-is its wnid or its number in the sorted wnids. An image's name is its id or its file name, as
+Logits: arrays `names` (N, text) and `logits` (N x classes, floating point); `classes` (text) names
+the columns, which otherwise stand in the order of the sorted wnids. Best classes: five of them (or
+all, where there are fewer), or the best alone (metrics/classification_tables.py); a class is its
+wnid or its number in the sorted wnids. An image's name is its id or its file name, as
 data/names.py reads it. A journal holds what the JSON file holds.
 """
 
+import contextlib
 import json
-import zipfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.data.arrays import read_arrays
 from evalsuite.data.names import named_images
-from evalsuite.data.reading import read_rows
+from evalsuite.data.reading import shortened
 from evalsuite.metrics.classification import TOP, Answers, answers_of_classes, answers_of_logits
-from evalsuite.records.errors import UserError
+from evalsuite.metrics.classification_names import (
+    place_of,
+    places_by_name,
+    places_by_number,
+    refuse_unknown_order,
+)
+from evalsuite.metrics.classification_tables import Class, Line, read_lines
+from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.files import write_text, written_whole
 
-Classes = list[int | str]
-HEADERS = ("filename", "file_name", "file", "image", "image_id", "imageid", "img", "name", "path")
-FORMAT = "classification results: logits (.npz), or best classes by image name (.json, .csv)"
+ARCHIVE_FORMAT = "logits (.npz): arrays names (text) and logits (a row a name)"
 
 
 class Labels(NamedTuple):
     """The true classes of a split: image names and class numbers go together.
 
     `wnids` are all classes in order of their numbers; `real` the ReaL classes of each image, None
-    where that file is not there.
+    where that file is not there; `described` the number of a class by its description.
     """
 
     names: list[str]
     labels: NDArray[np.int64]
     wnids: list[str]
     real: list[list[int]] | None
-
-
-class BestClasses(dict[str, Classes]):
-    """The best classes of a result file by image name."""
-
-    def __init__(self, source: str, rows: Sequence[tuple[str, Classes]]) -> None:
-        _refuse_repeated(source, [name for name, _ in rows])
-        super().__init__(rows)
-        self.source = source
+    described: Mapping[str, int] = {}
 
 
 class Logits(Mapping[str, NDArray[Any]]):
-    """The logits of a result file; as a mapping, the row of each image by its name there."""
+    """The logits of a result file; as a mapping, the row of each image by its name there.
 
-    def __init__(self, source: str, names: Sequence[str], logits_NC: NDArray[Any]) -> None:
-        self.source, self.logits_NC = source, logits_NC
+    `classes` are the wnids of the columns, empty where they stand in the order of the sorted wnids.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        names: Sequence[str],
+        logits_NC: NDArray[Any],
+        classes: Sequence[str] = (),
+    ) -> None:
+        self.source, self.classes = source, classes
         if logits_NC.ndim != 2 or logits_NC.dtype.kind != "f" or len(names) != len(logits_NC):
             raise UserError(
                 f"{source}: {len(names)} names for logits of shape {logits_NC.shape} and type "
                 f"{logits_NC.dtype}; expected one row of floating-point numbers a name"
             )
         # Compiled code takes neither half nor extended precision, nor another byte order.
-        self.logits_NC = logits_NC.astype(
+        self.logits_NC: NDArray[np.floating] = logits_NC.astype(
             np.float32 if logits_NC.dtype.itemsize <= 4 else np.float64, copy=False
         )
         _refuse_repeated(source, names)
@@ -82,6 +89,39 @@ class Logits(Mapping[str, NDArray[Any]]):
         row: NDArray[Any] = self.logits_NC[self._places[name]]
         return row
 
+    def in_order_of(self, wnids: Sequence[str]) -> "Logits":
+        """Return the logits with a column for each of the wnids, in their order.
+
+        Raises:
+            UserError: the columns are others, or nobody knows their order.
+        """
+        if self.logits_NC.shape[1] != len(wnids):
+            found = self.logits_NC.shape[1]
+            raise UserError(f"{self.source}: logits of {found} classes; expected {len(wnids)}")
+        if not self.classes:
+            advice = "add an array classes, the folder of each column, or give the best by name"
+            refuse_unknown_order(self.source, wnids, advice)
+            return self
+        column_of = {name: column for column, name in enumerate(self.classes)}
+        strange = [name for name in wnids if name not in column_of]
+        if strange or len(self.classes) != len(wnids):
+            lacks = f"lacks {strange[0]}" if strange else "names one twice"
+            raise UserError(
+                f"{self.source}: classes {lacks}; expected each of the {len(wnids)} folders once"
+            )
+        columns = [column_of[name] for name in wnids]
+        return Logits(self.source, list(self), self.logits_NC[:, columns], wnids)
+
+
+class BestClasses(dict[str, list[Class]]):
+    """The best classes of each image by its name; `labels` is what the file calls them as well."""
+
+    def __init__(self, source: str, lines: Sequence[Line]) -> None:
+        self.source = source
+        _refuse_repeated(source, [line.name for line in lines])
+        super().__init__((line.name, line.classes) for line in lines)
+        self.labels = {line.name: line.labels for line in lines if line.labels}
+
 
 def read_classification(path: Path) -> Mapping[str, Any]:
     """Return the logits, or the best classes by image name, of a result file.
@@ -89,13 +129,9 @@ def read_classification(path: Path) -> Mapping[str, Any]:
     Raises:
         UserError: the file is missing, truncated, of another form, or names an image twice.
     """
-    try:
-        if path.suffix == ".npz":
-            return _read_logits(path)
-        rows = _read_json(path) if path.suffix == ".json" else _read_csv(path)
-    except OSError as error:
-        raise UserError(f"{path}: classification results cannot be read: {error}") from None
-    return BestClasses(str(path), rows)
+    if path.suffix.lower() == ".npz":
+        return _read_logits(path)
+    return BestClasses(str(path), read_lines(path))
 
 
 def write_classification(predictions: Mapping[Any, Any], path: Path) -> None:
@@ -113,21 +149,23 @@ def answers_of(predictions: Mapping[Any, Any], truth: Labels) -> Answers:
     Raises:
         UserError: names differ from the truth's, or a class is unknown, repeated or missing.
     """
-    places = image_places(predictions, truth)
     if isinstance(predictions, Logits):
-        _refuse_unknown_order(predictions.source, truth.wnids)
-        if predictions.logits_NC.shape[1] != len(truth.wnids):
-            found, expected = predictions.logits_NC.shape[1], len(truth.wnids)
-            raise UserError(f"{predictions.source}: logits of {found} classes; expected {expected}")
-        if (places == np.arange(places.size)).all():
-            return answers_of_logits(predictions.logits_NC, truth.labels)
-        in_file = np.empty_like(truth.labels)
-        in_file[places] = truth.labels
-        answers = answers_of_logits(predictions.logits_NC, in_file)
-        return Answers(answers.ranks[places], answers.best[places])
+        return _answers_of_logits(predictions, truth)
+    source, labels = _source(predictions), {}
+    if isinstance(predictions, BestClasses):
+        labels = predictions.labels
+    by_name = places_by_name(truth.wnids, truth.described)
+    places = image_places(predictions, truth)
+    if labels and all(place_of(one, by_name) >= 0 for row in labels.values() for one in row):
+        predictions = labels  # a name belongs to one class, a number to one of a list of classes
     rows = list(predictions.values())
     in_order = {name: rows[place] for name, place in zip(truth.names, places, strict=True)}
-    return answers_of_classes(_numbers(in_order, truth), truth.labels)
+    numbers_NK = _numbers(source, in_order, truth)
+    answers = answers_of_classes(numbers_NK, truth.labels)
+    if numbers_NK.shape[1] == min(TOP, len(truth.wnids)):
+        return answers
+    warnings.warn(f"{source}: has one class an image: no top_5", Remark, stacklevel=2)
+    return answers._replace(has_five=False)
 
 
 def image_places(predictions: Mapping[Any, Any], truth: Labels) -> NDArray[np.int64]:
@@ -136,9 +174,7 @@ def image_places(predictions: Mapping[Any, Any], truth: Labels) -> NDArray[np.in
     Raises:
         UserError: an image is missing or unknown, comes again, or may be one or another.
     """
-    source = "predictions"
-    if isinstance(predictions, Logits | BestClasses):
-        source = predictions.source
+    source = _source(predictions)
     try:
         names = named_images(list(predictions), truth.names)
     except ValueError as error:
@@ -149,93 +185,64 @@ def image_places(predictions: Mapping[Any, Any], truth: Labels) -> NDArray[np.in
     return np.array([places[name] for name in truth.names], dtype=np.int64)
 
 
+def _source(predictions: Mapping[Any, Any]) -> str:
+    """Return where predictions come from, for messages."""
+    return predictions.source if isinstance(predictions, Logits | BestClasses) else "predictions"
+
+
+def _answers_of_logits(predictions: Logits, truth: Labels) -> Answers:
+    logits = predictions.in_order_of(truth.wnids)
+    places = image_places(logits, truth)
+    if (places == np.arange(places.size)).all():
+        return answers_of_logits(logits.logits_NC, truth.labels)
+    in_file = np.empty_like(truth.labels)
+    in_file[places] = truth.labels
+    answers = answers_of_logits(logits.logits_NC, in_file)
+    return Answers(answers.ranks[places], answers.best[places])
+
+
 def _read_logits(path: Path) -> Logits:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = [name for name in ("names", "logits") if name not in archive.files]
-            if not missing:
-                return Logits(str(path), archive["names"].astype(str).tolist(), archive["logits"])
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise UserError(f"{path}: not a whole .npz archive (truncated?): {error}") from None
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(f"{path}: not an .npz archive of plain arrays: {error}") from None
-    raise UserError(f"{path}: has no array {missing[0]!r}; expected names and logits")
+    arrays = read_arrays(path, ("names", "logits"), ARCHIVE_FORMAT, optional=("classes",))
+    classes = _texts(path, arrays, "classes") if "classes" in arrays else []
+    return Logits(str(path), _texts(path, arrays, "names"), arrays["logits"], classes)
 
 
-def _read_json(path: Path) -> list[tuple[str, Classes]]:
-    try:
-        # Pairs, not a dictionary: that would keep the last of two equal names silently.
-        pairs = json.loads(path.read_bytes(), object_pairs_hook=list)
-        return msgspec.convert(pairs, list[tuple[str, Classes]])
-    except (ValueError, msgspec.ValidationError) as error:
-        raise UserError(
-            f"{path}: not a JSON object of class lists by image name: {error}"
-        ) from None
+def _texts(path: Path, arrays: Mapping[str, NDArray[Any]], name: str) -> list[str]:
+    array = arrays[name]
+    if array.ndim == 1 and array.dtype.kind in "US":
+        with contextlib.suppress(UnicodeDecodeError):
+            return [one.decode() if isinstance(one, bytes) else one for one in array.tolist()]
+    raise UserError(
+        f"{path}: {name} are of type {array.dtype} and shape {array.shape}; expected a row of texts"
+    )
 
 
-def _read_csv(path: Path) -> list[tuple[str, Classes]]:
-    rows = [row.cells for row in read_rows(path, FORMAT)]
-    if rows and rows[0][0].strip().lower() in HEADERS:
-        rows = rows[1:]
-    return [(row[0], [int(cell) if cell.isdecimal() else cell for cell in row[1:]]) for row in rows]
-
-
-def _numbers(predictions: Mapping[str, Sequence[int | str]], truth: Labels) -> NDArray[np.int64]:
-    """Return the first five classes of each image as numbers, in the truth's order."""
+def _numbers(
+    source: str, predictions: Mapping[str, Sequence[Class]], truth: Labels
+) -> NDArray[np.int64]:
+    """Return the first five classes of each image, or the first alone, in the truth's order."""
     most = min(TOP, len(truth.wnids))
-    number_of = _meanings(predictions, truth.wnids)
+    if all(len(row) == 1 for row in predictions.values()):
+        most = 1
+    said = {cell for row in predictions.values() for cell in row if isinstance(cell, int)}
+    number_of = {
+        **places_by_name(truth.wnids, truth.described),
+        **places_by_number(source, said, truth.wnids),
+    }
     rows, bad = [], []
     for name in truth.names:
-        numbers = [number_of.get(cell, -1) for cell in predictions[name][:most]]
+        numbers = [place_of(cell, number_of) for cell in predictions[name][:most]]
         rows.append(numbers)
         if len(numbers) < most or -1 in numbers or len(set(numbers)) < most:
             bad.append(name)
     if bad:
+        expected = f"{most} different classes, best first," if most > 1 else "a class"
         raise UserError(
-            f"predictions: {bad[0]} has {list(predictions[bad[0]])}; expected {most} different "
-            f"classes, best first, as wnids or numbers below {len(truth.wnids)}; "
-            f"{len(bad)} such image(s)"
+            f"{source}: {bad[0]} has {shortened(list(predictions[bad[0]]))}; expected {expected} "
+            f"as folders' names or numbers below {len(truth.wnids)}; {len(bad)} such image(s); "
+            "timm's inference.py writes wnids with --label-type name, five with --topk 5"
         )
     return np.array(rows, dtype=np.int64).reshape(-1, most)
-
-
-def _meanings(
-    predictions: Mapping[str, Sequence[int | str]], wnids: Sequence[str]
-) -> dict[int | str, int]:
-    """Return the number of each class by what a file may call it: its wnid, or its number.
-
-    Where the folders are named by numbers, a number in the file is a folder's name: it cannot be
-    told from one in a CSV file. Only where no folder could be meant is it the place in their order.
-
-    Raises:
-        UserError: the numbers may be folders as well as places, and these are not the same.
-    """
-    number_of: dict[int | str, int] = {wnid: place for place, wnid in enumerate(wnids)}
-    places: dict[int | str, int] = {place: place for place in range(len(wnids))}
-    if not all(wnid.isdecimal() for wnid in wnids):
-        return {**number_of, **places}
-    folders: dict[int | str, int] = {int(wnid): place for wnid, place in number_of.items()}
-    said = {cell for row in predictions.values() for cell in row if isinstance(cell, int)}
-    if folders == places or not said <= places.keys():
-        return {**number_of, **folders}
-    if said <= folders.keys():
-        raise UserError(
-            f"predictions: class {min(said)}: the folder of that name, or its place from 0 in the "
-            f"folders {wnids[0]} to {wnids[-1]}? write names as texts in a .json file"
-        )
-    return {**number_of, **places}
-
-
-def _refuse_unknown_order(source: str, wnids: Sequence[str]) -> None:
-    """Raise UserError where tools differ in the order of the classes, and so of the logits."""
-    if list(wnids) != sorted(wnids):
-        raise UserError(
-            f"{source}: the folders are named by numbers: timm puts {wnids[1]} after {wnids[0]}, "
-            f"torchvision {sorted(wnids)[1]} or another, so a column may be either class; give "
-            "the best classes by name (.json, .csv)"
-        )
 
 
 def _refuse_other_names(source: str, found: Mapping[str, Any], expected: Sequence[str]) -> None:

@@ -29,7 +29,8 @@ def official_accuracy(predictions: Mapping[Any, Any], truth: Labels) -> list[Sco
         raise UserError("timm takes logits; expected a .npz file of names and logits")
     torch: Any = importlib.import_module("torch")
     accuracy: Any = importlib.import_module("timm.utils.metrics").accuracy
-    logits = torch.from_numpy(predictions.logits_NC[image_places(predictions, truth)])
+    in_order = predictions.in_order_of(truth.wnids)
+    logits = torch.from_numpy(in_order.logits_NC[image_places(in_order, truth)])
     labels = torch.from_numpy(truth.labels)
     hits = np.zeros(2)
     for start in range(0, len(labels), BATCH):

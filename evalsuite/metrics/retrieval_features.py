@@ -6,8 +6,6 @@ Journal: {text id: {"text": feature, "image": feature or null}}, features as `pa
 """
 
 import base64
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,17 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.benchmark import SampleId
+from evalsuite.data.arrays import read_arrays
 from evalsuite.data.names import as_id, other_spelling
 from evalsuite.data.official_json import refuse_repeated
 from evalsuite.data.reading import shortened
 from evalsuite.records.errors import UserError
-from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 from evalsuite.records.files import written_whole
 
 ARRAYS = ("image_ids", "text_ids", "image_features", "text_features")
 ARCHIVE_FORMAT = f"a feature archive (.npz) of {', '.join(ARRAYS)}"
-# What numpy and zipfile raise of a damaged archive, beside ValueError.
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, MemoryError)
 
 
 class Pool(NamedTuple):
@@ -109,22 +105,8 @@ def read_archive(path: Path) -> Features:
     Raises:
         UserError: the file is missing, truncated or of another form.
     """
-    try:
-        with path.open("rb") as file:
-            kind_found = kind_of(file.read(LOOKED_AT))
-        if kind_found != "a zip archive":  # which .npz is
-            raise UserError(f"{path}: {kind_found or 'no .npz archive'}; expected {ARCHIVE_FORMAT}")
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = [name for name in ARRAYS if name not in archive.files]
-            if missing:
-                raise UserError(f"{path}: has no array {missing[0]}; expected {', '.join(ARRAYS)}")
-            images, texts, image_features, text_features = (archive[name] for name in ARRAYS)
-    except OSError as error:
-        raise UserError(f"{path}: a feature archive cannot be read: {error}") from None
-    except (*DAMAGE, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path}: not a whole .npz archive: {shortened(str(error))}") from None
+    arrays = read_arrays(path, ARRAYS, ARCHIVE_FORMAT)
+    images, texts, image_features, text_features = (arrays[name] for name in ARRAYS)
     ids = (_archive_ids(path, "image_ids", images), _archive_ids(path, "text_ids", texts))
     for name, array in (("image_features", image_features), ("text_features", text_features)):
         if array.dtype.kind != "f":

@@ -40,7 +40,7 @@ def read_retrieval(path: Path) -> Mapping[Any, Any]:
     """
     if path.suffix == ".npz":
         return read_archive(path)
-    content = parsed(path, read_bytes(path, FORMAT), FORMAT)
+    content = parsed(path, read_bytes(path, FORMAT), FORMAT, has_names_as_keys=True)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds {kind(content)}; expected {FORMAT}")
     if set(content) != set(DIRECTIONS):

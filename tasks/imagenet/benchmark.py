@@ -8,10 +8,10 @@ from typing import Any, cast
 import numpy as np
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
-from evalsuite.data.names import IMAGE_SUFFIXES, image_ids, image_stem
-from evalsuite.data.official_json import converted, fast, parsed_list
-from evalsuite.data.reading import read_bytes
+from evalsuite.data.names import IMAGE_SUFFIXES, image_ids
+from evalsuite.data.reading import read_text
 from evalsuite.metrics.classification import classification_scores, paired_top_1
+from evalsuite.metrics.classification_names import described_places
 from evalsuite.metrics.classification_results import (
     Labels,
     answers_of,
@@ -22,11 +22,9 @@ from evalsuite.metrics.official_classification import official_accuracy
 from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.score import Score
 
-from .card import CARD, NAMES, REAL, REAL_SOURCE
+from .card import CARD, NAMES, REAL
+from .real import real_labels
 from .shown import showing
-
-NUM_CLASSES = 1000  # that real.json counts
-REAL_NAME = "ILSVRC2012_val_{:08d}"  # image i of real.json, counted from 1
 
 
 class ImageNet:
@@ -114,8 +112,14 @@ class ImageNet:
     def class_names(self, data: Path) -> dict[str, str]:
         """Return the names of the classes by wnid; empty where the file of names is not there."""
         path = data / NAMES
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return {wnid: names for wnid, _, names in (line.partition(" ") for line in lines)}
+        if not path.is_file():
+            return {}
+        try:
+            lines = read_text(path, "a wnid and its names a line").splitlines()
+        except UserError as error:  # it is optional: wnids and scores stand without it
+            warnings.warn(f"{error}; classes go by their wnids", Remark, stacklevel=2)
+            return {}
+        return {wnid: names.strip() for wnid, _, names in (line.partition(" ") for line in lines)}
 
     def references(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None
@@ -129,11 +133,11 @@ class ImageNet:
         names = [str(sample.id) for sample in samples]
         labels = np.array([sample.target["label"] for sample in samples], dtype=np.int64)
         wnids = self.wnids(data, split)
-        real = _real_labels(data / REAL, names, len(wnids)) if split == "val" else None
-        return Labels(names, labels, wnids, real)
+        real = real_labels(data / REAL, names, wnids) if split == "val" else None
+        return Labels(names, labels, wnids, real, described_places(self.class_names(data), wnids))
 
     def read_predictions(self, path: Path) -> Predictions:
-        """Return logits (.npz) or best classes (.json, .csv): metrics/classification_results.py.
+        """Return logits or best classes by image: metrics/classification_results.py.
 
         Raises:
             UserError: the file is missing, torn, of another form, or names an image twice.
@@ -189,39 +193,6 @@ class ImageNet:
         if predictions.suffix != ".npz":
             return None
         return official_accuracy(read_classification(predictions), self.references(data, split))
-
-
-def _real_labels(path: Path, names: list[str], num_classes: int) -> list[list[int]] | None:
-    """Return the ReaL classes of each image, None where the file is not there."""
-    if not path.is_file():
-        return None
-    try:
-        what = f"the lists of ReaL ({REAL_SOURCE})"
-        content = read_bytes(path, what)
-        lists = fast(content, list[list[int]])
-        if lists is None:
-            lists = converted(path, parsed_list(path, content, None, what), list[int])
-    except UserError as error:  # it is optional: the main score stands without it
-        warnings.warn(f"{error}; no ReaL accuracy", Remark, stacklevel=3)
-        return None
-    if num_classes != NUM_CLASSES:
-        warnings.warn(
-            f"{path}: numbers {NUM_CLASSES} classes, here are {num_classes}: no ReaL accuracy",
-            Remark,
-            stacklevel=3,
-        )
-        return None
-    by_name = {REAL_NAME.format(place + 1): classes for place, classes in enumerate(lists)}
-    missing = [name for name in names if image_stem(name) not in by_name]
-    if missing:
-        warnings.warn(
-            f"{path}: has no entry of image {missing[0]} ({len(missing)} such image(s)): "
-            "no ReaL accuracy",
-            Remark,
-            stacklevel=3,
-        )
-        return None
-    return [by_name[image_stem(name)] for name in names]
 
 
 BENCHMARK = ImageNet()
