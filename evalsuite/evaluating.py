@@ -14,6 +14,7 @@ from evalsuite.engine.model import TaskModel
 from evalsuite.engine.predict import Predicting, predict
 from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
+from evalsuite.records.lock import folders_freed
 from evalsuite.records.recipe import changed_answering
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
@@ -25,6 +26,7 @@ from evalsuite.tracking import track_report
 from evalsuite.training import note_phase, open_run, train, tuning_of
 
 
+@folders_freed()
 def evaluate(request: Request) -> Report | None:
     """Fine-tune where the weights hold no head for the task, predict, score, write the reports.
 
@@ -68,6 +70,7 @@ def evaluate(request: Request) -> Report | None:
     return report
 
 
+@folders_freed()
 def finetune(request: Request) -> Run:
     """Fine-tune on the task's training split; return the run, whose `weights` are the result.
 

@@ -1,5 +1,6 @@
 """`evalsuite reproduce`: the runs that a paper's tables need, beside what was published."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,8 +77,14 @@ def reproduce(
         paper: as beit3, or one of its tables, as beit3/4.
 
     Raises:
-        UserError: there is no such paper, or no task of ours measures what it prints.
+        UserError: there is no such paper, or no task of ours measures what it prints, or several
+            processes were started.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(
+            "reproduce runs in one process; for several, start `evalsuite eval TASK --weights "
+            f"FILE` with torchrun for each, then `evalsuite table {paper} RUN...`"
+        )
     asked = _asked(paper)
     if not asked:
         raise UserError(f"{paper}: no task of {', '.join(task_names())} measures what it prints")

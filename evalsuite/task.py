@@ -41,7 +41,11 @@ class OpenTask(Protocol):
         """Return a batch: tensors whose first axis is the sample."""
 
     def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
-        """Return what `loss` and `predict` read."""
+        """Return what `loss` reads of a training batch.
+
+        `predict` may take other passes: captions grow word by word, features are kept by modality,
+        a map is put together from windows.
+        """
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the mean loss of the batch's samples, a scalar in fp32."""

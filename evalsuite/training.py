@@ -19,6 +19,7 @@ from evalsuite.engine.progress import Meter, peak_memory_gib, say
 from evalsuite.engine.session import environment
 from evalsuite.engine.trainer_state import remove_states
 from evalsuite.records.errors import UserError
+from evalsuite.records.lock import lock_folder
 from evalsuite.records.recipe import Recipe
 from evalsuite.records.run import Run
 from evalsuite.task import OpenTask
@@ -53,11 +54,15 @@ def open_run(
     identity: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> Run:
-    """Return the run folder of an identity, the same on every process, tracked if asked for.
+    """Return the run of an identity, the same on every process, locked, and tracked if asked for.
 
     Args:
         identity: what decides the weights, beside the recipe, the seed and the limit.
         facts: what else the run's record is to hold.
+
+    Raises:
+        UserError: another session works in the folder, it cannot be written, or the tracker
+            cannot start.
     """
     whole = {
         **identity,
@@ -65,28 +70,43 @@ def open_run(
         "seed": request.seed,
         "limit": request.limit,
     }
-    folder: list[str | None] = [None]
+    outcome: list[Path | UserError | None] = [None]
     if accelerator.is_main_process:
-        run = Run.continue_or_create(request.runs, whole, environment(accelerator))
-        run.facts.update(facts)
-        run.facts.setdefault("phases", {})
-        say(f"{run.folder}: {'continued' if run.is_continued else 'new run'}")
-        if request.limit is not None:
-            say(f"--limit {request.limit} cuts training: it sees the first {request.limit} samples")
-        run.save()
-        folder = [str(run.folder)]
-    broadcast_object_list(folder)
-    assert folder[0] is not None
-    run = Run.open(Path(folder[0]))
-    if request.track is not None:
+        folder = Run.folder_of(request.runs, whole)
         try:
-            accelerator.init_trackers(run.folder.name, config=_flat(recipe.to_json()))
-        except Exception as error:  # the tracker's own kinds: no login, no network
-            raise UserError(
-                f"--track {request.track}: {shortened(str(error))}; log in (`wandb login`), set "
-                "WANDB_MODE to offline, or leave --track out"
-            ) from error
-    return run
+            _start_trackers(request.track, folder.name, recipe, accelerator)
+            lock_folder(folder)
+            run = Run.continue_or_create(folder, whole, environment(accelerator))
+            run.facts.update(facts)
+            run.facts.setdefault("phases", {})
+            say(f"{run.folder}: {'continued' if run.is_continued else 'new run'}")
+            run.save()
+            outcome = [folder]
+        except UserError as error:  # the others end with this one instead of waiting for it
+            outcome = [error]
+    broadcast_object_list(outcome)
+    if isinstance(outcome[0], UserError):
+        raise outcome[0]
+    assert outcome[0] is not None
+    return Run.open(outcome[0])
+
+
+def _start_trackers(track: str | None, name: str, recipe: Recipe, accelerator: Accelerator) -> None:
+    """Start the tracker that is asked for, before a run folder is made.
+
+    Raises:
+        UserError: nobody is logged in, or there is no network.
+    """
+    if track is None:
+        return
+    try:
+        accelerator.init_trackers(name, config=_flat(recipe.to_json()))
+    except Exception as error:  # the tracker's own kinds
+        reason = shortened(str(error)).rstrip(".")
+        raise UserError(
+            f"--track {track}: {reason}; log in (`wandb login`), set WANDB_MODE to offline, or "
+            "leave --track out"
+        ) from error
 
 
 def tuning_of(

@@ -30,7 +30,10 @@ STEPS_BETWEEN_LOGS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """What one fine-tuning works with; `states` takes trainer states, `log` the loss."""
+    """What one fine-tuning works with; `states` takes trainer states, `log` the loss.
+
+    `title` names it in the progress.
+    """
 
     task: OpenTask
     recipe: Recipe
@@ -40,6 +43,7 @@ class Tuning:
     states: Path
     log: Path
     bad: Budget
+    title: str = "fine-tuning"
 
 
 def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -> Meter:
@@ -63,9 +67,9 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
     average = _average(model, recipe)
     if average is not None:
         accelerator.register_for_checkpointing(average)
-    first = resume(tuning.states, accelerator)
+    first = resume(tuning.states, accelerator, tuning.title)
     saved = time.perf_counter()
-    with Meter("fine-tuning", plan.num_steps, first, shown=accelerator.is_main_process) as meter:
+    with Meter(tuning.title, plan.num_steps, first, shown=accelerator.is_main_process) as meter:
         for step, parts in _steps(tuning, plan, first, accelerator, meter):
             # Stochastic depth draws from torch's own generator: seeded by the step, a resumed run
             # draws the same.

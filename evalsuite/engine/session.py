@@ -20,6 +20,7 @@ from accelerate.utils import (
 )
 from torch import nn
 
+from evalsuite.data.reading import shortened
 from evalsuite.engine.processor import arithmetic
 from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
@@ -30,6 +31,13 @@ SMALL_MODEL = 10_000_000  # parameters; beit3_tiny has one million, beit3_base 2
 TRACKERS = {"tensorboard": is_tensorboard_available, "wandb": is_wandb_available}
 # What launchers set; each alone makes accelerate wait for processes that nobody started.
 LAUNCHED = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "PMI_SIZE", "PMI_RANK", "OMPI_COMM_WORLD_SIZE")
+# What `accelerate launch` sets for its own ways to train: each would change what is computed here.
+CHANGING = (
+    *(f"ACCELERATE_USE_{name}" for name in ("DEEPSPEED", "FSDP", "MEGATRON_LM", "SAGEMAKER")),
+    *("ACCELERATE_USE_PARALLELISM_CONFIG", "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"),
+    *("ACCELERATE_DYNAMO_BACKEND", "ACCELERATE_TORCH_DEVICE", "ACCELERATE_CONFIG_DS_FIELDS"),
+)
+HARMLESS = ("", "0", "false", "no", "off")
 
 
 def accelerator_for(
@@ -49,7 +57,7 @@ def accelerator_for(
         )
     if track is not None and track not in TRACKERS:
         raise UserError(f"--track {track}: expected one of {', '.join(TRACKERS)}")
-    _refuse_left_over()
+    _refuse_left_over(recipe.precision)
     if track is not None and not TRACKERS[track]():
         raise UserError(
             f"--track {track}: {track} is not installed; pip install 'evalsuite[track]'"
@@ -76,8 +84,22 @@ def accelerator_for(
         raise UserError(f"--track {track}: {error}; pip install 'evalsuite[track]'") from error
 
 
-def _refuse_left_over() -> None:
-    """Raise UserError for a launcher's variable where nothing was launched."""
+def _refuse_left_over(precision: str) -> None:
+    """Raise UserError for a launcher's variable where nothing was launched, or is not supported."""
+    for name in CHANGING:
+        value = os.environ.get(name, "")
+        is_one_step = name.endswith("ACCUMULATION_STEPS") and value == "1"
+        if value.lower() not in HARMLESS and not is_one_step:
+            raise UserError(
+                f"the environment holds {name} = {shortened(value)}, with which accelerate would "
+                f"train otherwise than the recipe says: `unset {name}` and repeat the command"
+            )
+    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", precision)
+    if asked != precision:
+        say(
+            f"ACCELERATE_MIXED_PRECISION = {shortened(asked)} is not followed: this computes in "
+            f"{precision}, as the recipe says; --set precision=... to choose"
+        )
     left = [name for name in LAUNCHED if name in os.environ]
     if left and "MASTER_ADDR" not in os.environ:
         raise UserError(

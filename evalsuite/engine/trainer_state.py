@@ -35,8 +35,12 @@ def save_state(folder: Path, step: int, accelerator: Accelerator) -> None:
     accelerator.wait_for_everyone()
 
 
-def resume(folder: Path, accelerator: Accelerator) -> int:
-    """Load the newest state, and return the number of steps that it has behind it."""
+def resume(folder: Path, accelerator: Accelerator, title: str) -> int:
+    """Load the newest state, and return the number of steps that it has behind it.
+
+    Args:
+        title: what goes on, for the progress.
+    """
     if accelerator.is_main_process:
         for torn in folder.glob(f".{STEM}*.tmp"):
             shutil.rmtree(torn)
@@ -46,7 +50,7 @@ def resume(folder: Path, accelerator: Accelerator) -> int:
         return 0
     accelerator.load_state(str(folder / f"{STEM}{steps[-1]}"))
     if accelerator.is_main_process:
-        say(f"fine-tuning goes on from step {steps[-1]} on {accelerator.num_processes} process(es)")
+        say(f"{title} goes on from step {steps[-1]} on {accelerator.num_processes} process(es)")
     return steps[-1]
 
 

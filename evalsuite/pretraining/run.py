@@ -1,6 +1,6 @@
 """The verb `pretrain`: one stage of pretraining, one run folder."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from evalsuite.pretraining.recipes import MaskedRecipe, Stage, TokenizerRecipe
 from evalsuite.pretraining.tokenizer import clustered_pixels
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_json
+from evalsuite.records.lock import folders_freed
 from evalsuite.records.run import Run
 from evalsuite.training import open_run, save_weights, train, tuning_of
 
@@ -27,6 +28,7 @@ HEALTH_CAPTIONS = 500
 STAGES: tuple[Stage, ...] = ("tokenizer", "masked", "itc", "grounding")
 
 
+@folders_freed()
 def pretrain(request: PretrainRequest) -> Run:
     """Train one stage on the corpus; return the run, whose `weights` are the result.
 
@@ -44,6 +46,7 @@ def pretrain(request: PretrainRequest) -> Run:
             _cluster(work, work.recipe, run, request)
         else:
             tuning = tuning_of(request, run, work.task, work.recipe, work.index)
+            tuning = replace(tuning, title="pretraining")
             train(tuning, work.model, run, work.accelerator, phase=request.stage, weights=_official)
     if work.accelerator.is_main_process:
         _note_health(work, run)

@@ -37,21 +37,25 @@ class Run:
 
     @classmethod
     def continue_or_create(
-        cls, runs: Path, identity: Mapping[str, Any], provenance: Mapping[str, Any]
+        cls, folder: Path, identity: Mapping[str, Any], provenance: Mapping[str, Any]
     ) -> "Run":
-        """Return the run of this identity below `runs`; a new folder where there is none yet."""
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-        stem = f"{identity['task']}-{identity['backbone']}"
-        found = sorted(runs.glob(f"{stem}-*-{digest}/run.json"))
-        if found:
-            run = cls.open(found[0].parent)
+        """Return the run of the folder that `folder_of` names, begun where there is none yet."""
+        if (folder / "run.json").is_file():
+            run = cls.open(folder)
             run.facts["sessions"].append(dict(provenance))
         else:
-            today = datetime.now(UTC).strftime("%Y%m%d")
-            facts = {"identity": dict(identity), "sessions": [dict(provenance)]}
-            run = cls(runs / f"{stem}-{today}-{digest}", facts)
+            run = cls(folder, {"identity": dict(identity), "sessions": [dict(provenance)]})
         run.save()
         return run
+
+    @staticmethod
+    def folder_of(runs: Path, identity: Mapping[str, Any]) -> Path:
+        """Return the folder of the run of this identity below `runs`, there or not yet."""
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+        stem = f"{identity['task']}-{identity['backbone']}"
+        today = datetime.now(UTC).strftime("%Y%m%d")
+        found = sorted(runs.glob(f"{stem}-*-{digest}/run.json"))
+        return found[0].parent if found else runs / f"{stem}-{today}-{digest}"
 
     @property
     def is_continued(self) -> bool:
