@@ -264,6 +264,24 @@ def test_nlvr2_predictions_as_people_write_them(
     assert scores["accuracy"] == 75.0
 
 
+def test_nlvr2_predictions_in_json_are_named_and_tables_of_any_separator_read(
+    tmp_path: Path, scored: Scored, refused: Refused
+) -> None:
+    examples = [{"identifier": f"dev-{n}-0-0", "sentence": "s", "label": "True"} for n in (1, 2)]
+    (tmp_path / "nlvr2" / "data").mkdir(parents=True)
+    lines = "\n".join(map(json.dumps, examples))
+    (tmp_path / "nlvr2" / "data" / "dev.json").write_text(lines)
+    results = tmp_path / "results.csv"
+    words = ("nlvr2", "--predictions", results, "--data", tmp_path)
+    for content, said in ((lines, "JSON lines, not a table"), (json.dumps(examples), "JSON, not")):
+        results.write_text(content)
+        assert said in refused(*words)
+    for separator in "\t;":
+        rows = [f"{one['identifier']}{separator}True" for one in examples]
+        results.write_text("\n".join(rows))
+        assert scored(*words)["accuracy"] == 100.0
+
+
 def test_captions_paired_difference_is_that_of_the_two_scores(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -70,12 +70,15 @@ def read_rows(path: Path, what: str, source: str = "") -> list[Row]:
     spreadsheets write where the comma is a decimal mark.
 
     Raises:
-        UserError: as `read_bytes`, or a quote is never closed.
+        UserError: as `read_bytes`, or it is JSON, or a quote is never closed.
     """
     text = read_text(path, what, source)
     if "\0" in text:
         raise UserError(f"{path}: holds a zero byte, which text never does; expected {what}")
-    first = text.lstrip().partition("\n")[0]
+    first, _, rest = text.lstrip().partition("\n")
+    if first.startswith(("{", "[")):
+        form = "JSON lines" if rest.startswith("{") else "JSON"
+        raise UserError(f"{path}: {form}, not a table; expected {what}")
     separator = next((mark for mark in SEPARATORS if mark in first), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
