@@ -46,7 +46,7 @@ class _Training(NamedTuple):
 def answering_of(run: Run) -> Answering:
     """Return what a run says of itself, or what is certain of an older run."""
     if "regime" in run.facts:
-        return Answering(run.facts["regime"], run.facts["protocol"])
+        return Answering(run.facts["regime"], run.facts.get("protocol"))
     identity = run.facts["identity"]
     card = benchmark_named(identity["task"]).card
     commands = [str(session.get("command", "")).split() for session in run.facts["sessions"]]
@@ -66,6 +66,8 @@ def regime_of(
         recipe: the settings of the run.
         is_zero_shot: the person said so; believed of files that nothing else is known of.
     """
+    if "fine_tuned_here" not in weights:
+        return None
     if weights["fine_tuned_here"]:
         return "linear-probe" if recipe.get("linear_probe") else card.tuned_regime
     training = _training_of(str(weights["origin"]))

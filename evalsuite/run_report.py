@@ -17,7 +17,7 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.files import read_json, write_json, write_text
 from evalsuite.records.journal import Journaled
 from evalsuite.records.near_ties import TOLERANCES, NearTies
-from evalsuite.records.report import Report
+from evalsuite.records.report import Report, report_misfit
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
 from evalsuite.regimes import answering_of
@@ -115,12 +115,18 @@ def read_report(folder: Path) -> dict[str, Any]:
     """Return the content of a run's report.json; an older one is told its regime and protocol.
 
     Raises:
-        UserError: the folder holds no report.
+        UserError: the folder holds no report, or a damaged one.
     """
     path = folder / "report.json"
     if not path.is_file():
         raise UserError(f"{path}: no such file; `evalsuite report {folder}` writes it")
     content: dict[str, Any] = read_json(path)
+    problem = report_misfit(content)
+    if problem:
+        raise UserError(
+            f"{path}: not as evalsuite wrote it: {problem}; remove it, and `evalsuite report "
+            f"{folder}` writes it anew"
+        )
     if "regime" in content or not (folder / "run.json").is_file():
         return content
     return {**content, **answering_of(Run.open(folder))._asdict()}

@@ -246,6 +246,8 @@ def damaged(path: Path, content: bytes, chance: random.Random) -> None:
 
 def restore(path: Path, content: bytes) -> None:
     """Write a file as it was."""
+    if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
+        return
     if path.is_dir() and not path.is_symlink():
         path.rmdir()
     else:

@@ -1,6 +1,9 @@
 """Every reader of files that a person hands over, with a small well-formed twin to damage."""
 
+import base64
+import io
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +19,8 @@ from test_files_people_have_language import captioning, karpathy, nocaps, retrie
 from evalsuite.backbones.convert import convert
 from evalsuite.catalog import benchmark_named
 from evalsuite.data.doctor import Scope, examine
+from evalsuite.metrics.retrieval_features import packed
+from evalsuite.records.errors import Remark
 from evalsuite.report.radar_series import run_series
 from evalsuite.report.tables import table
 from evalsuite.reporting import report
@@ -179,14 +184,52 @@ def converting(folder: Path) -> None:
         convert(folder / name, folder / "out.safetensors")
 
 
-def run_folder(folder: Path) -> list[Path]:
-    vqa(folder, int, bytes)
-    run = saved_run(folder / "runs", folder, 0, {0: "cat", 1: "x", 2: "é"})
-    report([run.folder])
-    journal = run.folder / "predictions" / "val" / "rank-0.jsonl"
-    world = write(folder / "tinyworld.json", {"seed": 0, "size": "mini"})
-    last = [run.training_log, run.folder / "report.json", world]
-    return [run.folder / "run.json", journal, *last]
+def run_of(
+    task: str, twin: Callable[[Path], list[Path]], split: str, said: dict[Any, Any]
+) -> Callable[[Path], list[Path]]:
+    """Return what writes the folder of a run that predicted a twin's samples."""
+
+    def made(folder: Path) -> list[Path]:
+        twin(folder)
+        run = saved_run(folder / "runs", folder, 0, said, split, task)
+        world = write(folder / "tinyworld.json", {"seed": 0, "size": "mini"})
+        with warnings.catch_warnings(action="ignore", category=Remark):
+            report([run.folder])
+        journal = run.folder / "predictions" / split / "rank-0.jsonl"
+        own = (run.folder / name for name in ("run.json", "report.json", "train.jsonl"))
+        return [journal, *own, world]
+
+    return made
+
+
+def grey() -> str:
+    """Return a label map as a journal holds it."""
+    stream = io.BytesIO()
+    Image.new("L", (13, 9), 1).save(stream, "png")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+VQA_RUN = run_of("vqa", language(vqa), "val", {0: "cat", 1: "x", 2: "é"})
+BEST = {f"ILSVRC2012_val_{n + 1:08d}": [(n + step) % 6 for step in range(5)] for n in range(12)}
+BOX = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.5}
+FEATURE = packed(np.eye(3, dtype="f4")[0])
+MAPS = {f"ADE_val_0000000{number}": {"png": grey()} for number in (1, 2)}
+RUNS = {
+    "vqa": VQA_RUN,
+    "captioning": run_of("captioning", language(captioning), "test", dict(enumerate("abc"))),
+    "nlvr2": run_of(
+        "nlvr2", nlvr2, "dev", {f"dev-{n}-0-{s}": "True" for n in range(3) for s in (0, 1)}
+    ),
+    "imagenet": run_of("imagenet", imagenet, "val", BEST),
+    "retrieval": run_of(
+        "retrieval_coco",
+        language(retrieval),
+        "test",
+        {text: {"text": FEATURE, "image": FEATURE} for text in (0, 1, 10, 11, 20, 21)},
+    ),
+    "detection": run_of("detection", instances, "val", {n: [BOX] for n in (1, 2, 3, 4)}),
+    "segmentation": run_of("segmentation", ade20k, "val", MAPS),
+}
 
 
 def _run(folder: Path) -> Path:
@@ -214,12 +257,18 @@ SUBJECTS: dict[str, Subject] = {
     "features": Subject(archive, scoring("retrieval_coco", "features.npz")),
     "flickr30k": Subject(flickr, scoring("retrieval_flickr30k", "results.json")),
     "nlvr2": Subject(nlvr2, scoring("nlvr2", "results.csv", split="dev")),
+    "imagenet json": Subject(imagenet, scoring("imagenet", "best.json")),
+    "imagenet csv": Subject(imagenet, scoring("imagenet", "best.csv")),
+    "logits": Subject(logits, scoring("imagenet", "logits.npz")),
     "boxes": Subject(instances, scoring("detection", "boxes.json")),
     "masks": Subject(instances, scoring("detection", "masks.json")),
     "boxes with masks": Subject(instances, scoring("detection", "both.json")),
     "two files": Subject(instances, scoring("detection", "boxes.json", "masks.json")),
     "label maps": Subject(ade20k, scoring("segmentation", "p")),
     "weights": Subject(weights, converting),
+    "report": Subject(VQA_RUN, reporting),
+    "table": Subject(VQA_RUN, tabling),
+    **{f"run {task}": Subject(twin, scoring_run) for task, twin in RUNS.items()},
     "doctor vqa": Subject(language(vqa), asking("vqa", "val")),
     "doctor captioning": Subject(language(captioning), asking("captioning", "test")),
     "doctor nocaps": Subject(language(nocaps), asking("nocaps", "val")),

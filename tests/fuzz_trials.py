@@ -39,7 +39,8 @@ def faults(name: str, folder: Path, seeds: Sequence[int]) -> Iterator[str]:
         if fault:
             content = path.read_bytes() if path.is_file() else b"(no file)"
             yield f"{name}, seed {seed}, {path.relative_to(folder)}: {fault}\n    {content[:300]!r}"
-        restore(path, contents[path])
+        for each, content in contents.items():
+            restore(each, content)
 
 
 def _fault(name: str, folder: Path) -> str | None:

@@ -79,8 +79,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, ValueError) as error:
+        reason = str(error)[:200]
         raise UserError(
-            f"{path}: a safetensors file that is cut short or damaged ({error}); {STOPPED}"
+            f"{path}: a safetensors file that is cut short or damaged ({reason}); {STOPPED}"
         ) from None
 
 

@@ -98,8 +98,8 @@ def open_source(source: Source, wanted: str | None = None) -> Choice:
         lacking = [k for k, name in source.places.items() if name == file.name and k not in state]
         if lacking:
             raise UserError(
-                f"{file}: lacks {lacking[0]}, which the index says is there; fetch the shards and "
-                "their index again, all of one version"
+                f"{file}: lacks {lacking[0][:60]}, which the index says is there; fetch the "
+                "shards and their index again, all of one version"
             )
     return Choice(whole, (*source.notes, f"joined {len(source.files)} shards"))
 

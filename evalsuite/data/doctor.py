@@ -118,7 +118,7 @@ class _Examination:
                 count += 1
                 for image in sample.images:
                     if image not in self._is_there:
-                        self._is_there[image] = (self._data / image).is_file()
+                        self._is_there[image] = _is_file(self._data / image)
         except UserError as error:
             yield _problem(name, "samples", str(error))
             return
@@ -164,6 +164,13 @@ class _Examination:
         yield from _opened_images(self._inspector)
         for line in (*left_out(self._data, files, self._is_there), *self._inspector.remarks()):
             yield _note("", "images", line)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for any file's, or a folder that may not be looked into
+        return False
 
 
 def _is_annotation(file: OfficialFile) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from evalsuite.benchmark import Card, Predictions, Sample, SampleId, Shown
 from evalsuite.data.captions import read_caption_results, write_caption_results
 from evalsuite.data.karpathy import CaptionedImage
+from evalsuite.data.reading import shortened
 from evalsuite.metrics.caption_ids import (
     CaptionReferences,
     refuse_bad_captions,
@@ -74,8 +75,8 @@ class CaptionBenchmark:
             if not image.texts or (self.domains and image.domain not in self.domains):
                 wanted = f" and one of {', '.join(self.domains)}" if self.domains else ""
                 raise UserError(
-                    f"{data / self.card.splits[split].files[0].path}: image {image.id} has "
-                    f"{len(image.texts)} captions and domain {image.domain!r}; "
+                    f"{data / self.card.splits[split].files[0].path}: image {shortened(image.id)} "
+                    f"has {len(image.texts)} captions and domain {shortened(image.domain)}; "
                     f"expected captions{wanted}"
                 )
         kept = [image for image in images if only is None or image.id in only]

@@ -52,7 +52,10 @@ def detections_of(predictions: Mapping[Any, Any]) -> Detections:
     """
     if isinstance(predictions, Detections):
         return predictions
-    flat = [{"image_id": id, **record} for id, found in predictions.items() for record in found]
+    try:
+        flat = [{"image_id": id, **record} for id, found in predictions.items() for record in found]
+    except TypeError:
+        raise UserError("predictions: expected a list of records for each image") from None
     try:
         return Detections(msgspec.convert(flat, list[Record]), "predictions")
     except msgspec.ValidationError:

@@ -62,7 +62,10 @@ def areas_of(counts: Iterable[Counts], num_classes: int) -> Areas:
     every = list(counts)
     areas = Areas(*np.zeros((3, len(every), num_classes), dtype=np.int64))
     for image, rows in enumerate(every):
-        table = np.asarray(rows if len(rows) else np.zeros((0, 3)), dtype=np.int64)
+        try:
+            table = np.asarray(rows if len(rows) else np.zeros((0, 3)), dtype=np.int64)
+        except (TypeError, ValueError, OverflowError):
+            table = np.zeros(1, dtype=np.int64)  # refused as any other form
         if table.ndim != 2 or table.shape[1] != 3 or (table < (1, 1, 0)).any():
             raise UserError(f"image {image}: expected counts [truth, predicted, pixels] from 1 on")
         if (table[:, :2] > num_classes).any():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from evalsuite.data.reading import shortened
 from evalsuite.metrics.bootstrap import mean_interval, share_interval
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
@@ -86,8 +87,8 @@ def right_predictions(
     missing = [identifier for identifier in identifiers if identifier not in predictions]
     if missing:
         raise UserError(
-            f"no prediction for {missing[0]} ({len(missing)} of {len(identifiers)} missing); "
-            "every example of the split needs one"
+            f"no prediction for {shortened(missing[0])} ({len(missing)} of "
+            f"{len(identifiers)} missing); every example of the split needs one"
         )
     return np.array(
         [
@@ -106,7 +107,9 @@ def sentence_of(identifier: str) -> str:
     """
     parts = identifier.split("-")
     if len(parts) < 3:
-        raise UserError(f"identifier {identifier!r}; expected split-set-pair-sentence: dev-850-0-0")
+        raise UserError(
+            f"identifier {shortened(identifier)!r}; expected split-set-pair-sentence: dev-850-0-0"
+        )
     parts[2] = ""
     return "-".join(parts)
 

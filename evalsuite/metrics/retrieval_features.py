@@ -23,6 +23,7 @@ from evalsuite.records.files import written_whole
 
 ARRAYS = ("image_ids", "text_ids", "image_features", "text_features")
 ARCHIVE_FORMAT = f"a feature archive (.npz) of {', '.join(ARRAYS)}"
+SIDES = {"text", "image"}  # of a journal's entry
 
 
 class Pool(NamedTuple):
@@ -143,6 +144,10 @@ def features_of(predictions: Mapping[Any, Any], pool: Pool) -> Features:
     known = set(pool.text_ids)
     found = [text_id for text_id in predictions if text_id in known]
     found_at = places("predictions", found, pool.text_ids, f"texts of {pool.source}")
+    for text_id in pool.text_ids:
+        entry = predictions[text_id]
+        if not isinstance(entry, Mapping) or not entry.keys() >= SIDES:
+            raise UserError(f"predictions: {shortened(text_id)} has no feature of text and image")
     texts = [unpacked(predictions[text_id]["text"]) for text_id in pool.text_ids]
     images: dict[int, NDArray[np.float32]] = {}
     for place in range(len(found_at)):
@@ -151,8 +156,12 @@ def features_of(predictions: Mapping[Any, Any], pool: Pool) -> Features:
             images[image] = unpacked(packed_image)
     absent = [id for place, id in enumerate(pool.image_ids) if place not in images]
     if absent:
-        raise UserError(f"predictions: no feature of image {absent[0]}; {len(absent)} missing")
+        raise UserError(
+            f"predictions: no feature of image {shortened(absent[0])}; {len(absent)} missing"
+        )
     rows = [images[place] for place in range(len(pool.image_ids))]
+    if len({one.size for one in (*rows, *texts)}) > 1:
+        raise UserError("predictions: features of different lengths; expected one length for all")
     ids = (pool.image_ids, pool.text_ids)
     return Features("predictions", ids, (np.stack(rows), np.stack(texts)))
 
@@ -163,8 +172,15 @@ def packed(feature: NDArray[Any]) -> str:
 
 
 def unpacked(text: str) -> NDArray[np.float32]:
-    """Return the feature that `packed` wrote."""
-    return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)
+    """Return the feature that `packed` wrote.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"predictions: a feature that cannot be decoded ({error})") from None
 
 
 def places(

@@ -175,7 +175,7 @@ def answers_in_order(predictions: Mapping[Any, str], references: VqaReferences) 
     bad = [number for number, answer in zip(ids, said, strict=True) if not isinstance(answer, str)]
     if bad:
         raise UserError(
-            f"prediction for question {bad[0]} is not text but {shortened(predictions[bad[0]])} "
-            f"({len(bad)} such)"
+            f"prediction for question {shortened(bad[0])} is not text but "
+            f"{shortened(predictions[bad[0]])} ({len(bad)} such)"
         )
     return said

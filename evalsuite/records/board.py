@@ -106,7 +106,8 @@ def in_words(kind: Literal["regimes", "protocols"], word: str | None) -> str:
     """Return a regime or protocol with its meaning, "not known" where there is none."""
     if word is None:
         return "not known"
-    return f"{word} ({vocabulary()[kind][word]})"
+    meaning = vocabulary()[kind].get(word)
+    return f"{word} ({meaning})" if meaning else word
 
 
 def protocol_of_variant(variant: str | None) -> str | None:

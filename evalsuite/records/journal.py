@@ -91,12 +91,16 @@ class Journaled(NamedTuple):
 
 
 def read_journals(paths: Iterable[Path]) -> Journaled:
-    """Return everything that the journals hold; torn lines are dropped, the first entry wins."""
+    """Return everything that the journals hold; torn lines are dropped, the first entry wins.
+
+    Raises:
+        UserError: one cannot be read.
+    """
     predictions: dict[Any, Any] = {}
     failures: dict[Any, str] = {}
     near_ties: dict[Any, bool] = {}
     for path in sorted(paths):
-        for line in path.read_bytes().split(b"\n"):
+        for line in _content(path).split(b"\n"):
             entry = _entry(line)
             if "prediction" in entry and entry["id"] not in predictions:
                 predictions[entry["id"]] = entry["prediction"]
@@ -108,13 +112,20 @@ def read_journals(paths: Iterable[Path]) -> Journaled:
     return Journaled(predictions, unread, near_ties)
 
 
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: predictions that cannot be read ({error.strerror})") from None
+
+
 def _entry(line: bytes) -> dict[str, Any]:
     """Return the entry of a journal line, empty for a torn one."""
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return entry if isinstance(entry, dict) and "id" in entry else {}
+    return entry if isinstance(entry, dict) and isinstance(entry.get("id"), int | str) else {}
 
 
 def _last_byte(path: Path) -> bytes:

@@ -5,9 +5,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evalsuite.records.near_ties import NearTies
+from evalsuite.records.run import Session, Settings, SplitData, Weights
 from evalsuite.records.score import Score
+from evalsuite.records.shapes import misfit
 
 SCHEMA_VERSION = 2
+# What readers of a report look up in its dictionaries.
+FORMS = {"weights": Weights, "recipe": Settings, "data": SplitData, "environment": Session}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +66,14 @@ class Report:
         if known.get("near_ties") is not None:
             known["near_ties"] = NearTies(**known["near_ties"])
         return cls(**known)
+
+
+def report_misfit(content: Any) -> str | None:
+    """Return where the content of a report.json is not that of a report, None where it is."""
+    if not isinstance(content, dict):
+        return "it is not an object"
+    problem = misfit({key: content[key] for key in content if key != "schema_version"}, Report)
+    if problem:
+        return problem
+    inside = (misfit(content.get(key, {}), form, key) for key, form in FORMS.items())
+    return next(filter(None, inside), None)

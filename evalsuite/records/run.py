@@ -6,11 +6,75 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import read_json, write_json
 from evalsuite.records.journal import Journal, Journaled, read_journals
+from evalsuite.records.shapes import misfit
+
+
+class Settings(TypedDict, total=False):
+    """What readers of a run look up in its recipe."""
+
+    source: str | None
+    image_size: int | None
+    blind: bool | None
+    linear_probe: bool | None
+
+
+class Identity(TypedDict):
+    """What decides a run's predictions."""
+
+    task: str
+    backbone: str
+    recipe: Settings
+    seed: int
+    limit: int | None
+
+
+class Session(TypedDict, total=False):
+    """Where, when and how a run was worked on."""
+
+    command: str
+    commit: str | None
+    precision: Literal["no", "bf16", "fp16"]
+    versions: dict[str, str]
+
+
+class Weights(TypedDict):
+    """What a run started from."""
+
+    origin: str
+    sha256: NotRequired[str | None]
+    name: NotRequired[str | None]
+    fine_tuned_here: NotRequired[bool]
+    num_parameters: NotRequired[int]
+
+
+class SplitData(TypedDict):
+    """Where the data of a split came from."""
+
+    folder: str
+    name: str
+    fingerprint: str
+    num_samples: int
+    limit: NotRequired[int | None]
+    checked: NotRequired[str | None]
+    unlike: NotRequired[str | None]
+
+
+class Facts(TypedDict):
+    """What run.json holds, as far as it is read again."""
+
+    identity: Identity
+    sessions: list[Session]
+    weights: Weights
+    phases: dict[str, dict[str, float]]
+    regime: NotRequired[str | None]
+    protocol: NotRequired[str | None]
+    split: NotRequired[str]
+    splits: NotRequired[dict[str, SplitData]]
 
 
 @dataclass(frozen=True)
@@ -28,24 +92,30 @@ class Run:
         """Return the run of a folder.
 
         Raises:
-            UserError: the folder holds no run.
+            UserError: the folder holds no run, or its record is damaged.
         """
         path = folder / "run.json"
         if not path.is_file():
             raise UserError(f"{folder}: not a run folder, it holds no run.json")
-        return cls(folder, read_json(path))
+        facts = read_json(path)
+        problem = misfit(facts, Facts) or ("" if facts["sessions"] else "sessions is empty")
+        if problem:
+            raise UserError(
+                f"{path}: not as evalsuite wrote it: {problem}; restore the file, or remove the "
+                "folder and repeat the command"
+            )
+        return cls(folder, facts)
 
     @classmethod
     def continue_or_create(
         cls, folder: Path, identity: Mapping[str, Any], provenance: Mapping[str, Any]
     ) -> "Run":
-        """Return the run of the folder that `folder_of` names, begun where there is none yet."""
+        """Return the run of the folder that `folder_of` names; a new one is not saved yet."""
         if (folder / "run.json").is_file():
             run = cls.open(folder)
             run.facts["sessions"].append(dict(provenance))
         else:
             run = cls(folder, {"identity": dict(identity), "sessions": [dict(provenance)]})
-        run.save()
         return run
 
     @staticmethod

@@ -53,6 +53,6 @@ def _point(line: bytes) -> TrainingPoint | None:
     try:
         fields = json.loads(line)
         point = TrainingPoint(int(fields["step"]), float(fields["loss"]), float(fields["lr"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     return point if math.isfinite(point.loss) else None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
+from evalsuite.data.reading import shortened
 from evalsuite.metrics.coco_ap import (
     Evaluated,
     Kind,
@@ -133,7 +134,8 @@ class Detection:
             strange = [id for id in predictions if id not in known]
             if strange:
                 raise UserError(
-                    f"image {strange[0]} is not in COCO's {split} ({len(strange)} such image(s))"
+                    f"image {shortened(strange[0])} is not in COCO's {split} "
+                    f"({len(strange)} such image(s))"
                 )
         write_detections(predictions, path)
 

@@ -7,6 +7,7 @@ import msgspec
 
 from evalsuite.benchmark import Sample
 from evalsuite.data.decode import UPRIGHT, orientation_of
+from evalsuite.data.reading import shortened
 from evalsuite.metrics.coco_file import Object
 from evalsuite.records.errors import UserError
 
@@ -75,8 +76,9 @@ def refuse_useless_training(truth: Path, training: Path) -> None:
         strange = [id for id in known if known[id] != lacks.get(id)]
         if strange:
             raise UserError(
-                f"{other}: lacks category {strange[0]!r} ({known[strange[0]]!r}) of {path.name} "
-                f"({len(strange)} such); give both files the same categories, ids and names"
+                f"{other}: lacks category {shortened(strange[0])} "
+                f"({shortened(known[strange[0]])!r}) of {path.name} ({len(strange)} such); "
+                "give both files the same categories, ids and names"
             )
 
 

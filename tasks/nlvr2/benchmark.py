@@ -62,8 +62,8 @@ class Nlvr2:
         unlabelled = [one.identifier for one in examples if one.label.lower() not in LABELS]
         if unlabelled:
             raise UserError(
-                f"{path}: {unlabelled[0]} has no label True or False ({len(unlabelled)} such); "
-                "the official files have one in every line"
+                f"{path}: {shortened(unlabelled[0])} has no label True or False "
+                f"({len(unlabelled)} such); the official files have one in every line"
             )
         subsets = {
             subset: frozenset(
@@ -105,7 +105,7 @@ class Nlvr2:
             missing = [name for name in references.identifiers if name not in predictions]
             if missing:
                 raise UserError(
-                    f"no prediction for {missing[0]} ({len(missing)} of "
+                    f"no prediction for {shortened(missing[0])} ({len(missing)} of "
                     f"{len(references.identifiers)} missing); the split is to be predicted whole"
                 )
             _matched(predictions, references)
@@ -198,8 +198,8 @@ def _labels(predictions: Predictions) -> dict[str, str]:
     ]
     if bad:
         raise UserError(
-            f"the prediction for {bad[0]} is {shortened(predictions[bad[0]])} ({len(bad)} such); "
-            "expected True or False as text"
+            f"the prediction for {shortened(bad[0])} is {shortened(predictions[bad[0]])} "
+            f"({len(bad)} such); expected True or False as text"
         )
     return cast("dict[str, str]", predictions)
 

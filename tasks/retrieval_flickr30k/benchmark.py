@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from evalsuite.benchmark import Card, Ids, OfficialFile, Split
+from evalsuite.benchmark import Card, Ids, OfficialFile, SampleId, Split
 from evalsuite.data.karpathy import DOWNLOAD, CaptionedImage, read_karpathy
+from evalsuite.data.names import image_stem
+from evalsuite.data.official_json import refuse_repeated
 from evalsuite.metrics.retrieval_benchmark import RetrievalBenchmark
-from evalsuite.records.errors import UserError
 
 SOURCE = "karpathy/dataset_flickr30k.json"
 IMAGES = "flickr30k-images"
@@ -13,27 +14,30 @@ HOMEPAGE = "https://shannon.cs.illinois.edu/DenotationGraph/"
 # Captions: five for each of 29,000, 1,014 and 1,000 images (arXiv:1412.2306).
 NUM_TEXTS = {"train": 145_000, "val": 5_070, "test": 5_000}
 NUM_KARPATHY_IMAGES = 31_014
+LONGEST_NAME = 255  # characters of a file's name
 NUM_IMAGES = 31_783  # of the official folder (arXiv:1505.04870); Karpathy's file leaves some out
 
 
 def captioned_images(data: Path, split: str) -> list[CaptionedImage]:
-    """Return the images of a split; an image's id is the number that is its file name.
+    """Return the images of a split; an image's id is its file name, a number where it is one.
 
     Raises:
-        UserError: the file is missing or malformed, or a file name is no number.
+        UserError: the file is missing or malformed, or two images have one name.
     """
     path = data / SOURCE
     images = [one for one in read_karpathy(path) if one.split == split]
-    strange = [one.filename for one in images if not Path(one.filename).stem.isdecimal()]
-    if strange:
-        raise UserError(
-            f"{path}: image {strange[0]!r} is not named by a Flickr number "
-            f"({len(strange)} such image(s))"
-        )
-    return [
-        CaptionedImage(int(Path(one.filename).stem), f"{IMAGES}/{one.filename}", one.texts())
+    found = [
+        CaptionedImage(_image_id(one.filename), f"{IMAGES}/{one.filename}", one.texts())
         for one in images
     ]
+    refuse_repeated(path, (image.id for image in found), "image")
+    return found
+
+
+def _image_id(filename: str) -> SampleId:
+    stem = image_stem(filename)
+    is_number = stem.isascii() and stem.isdecimal() and len(stem) <= LONGEST_NAME
+    return int(stem) if is_number else stem
 
 
 def _split(name: str) -> Split:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.data.names import IMAGE_SUFFIXES
+from evalsuite.data.reading import shortened
 from evalsuite.metrics.miou import (
     Areas,
     Counts,
@@ -279,7 +280,7 @@ def _refuse_other_names(predictions: Predictions, expected: Collection[str]) -> 
         ("is not in the split", [name for name in predictions if name not in expected]),
     ):
         if names:
-            raise UserError(f"image {names[0]} {what} ({len(names)} such image(s))")
+            raise UserError(f"image {shortened(names[0])} {what} ({len(names)} such image(s))")
 
 
 def _known(split: str) -> str:

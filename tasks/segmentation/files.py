@@ -133,7 +133,7 @@ def unpacked_labels(packed: Mapping[str, str]) -> LabelMap:
     try:
         with Image.open(io.BytesIO(base64.b64decode(packed["png"]))) as image:
             return np.asarray(image)
-    except (KeyError, *DECODING_ERRORS) as error:
+    except (KeyError, TypeError, *DECODING_ERRORS) as error:
         raise UserError(f"a journal's label map cannot be decoded: {error}") from None
 
 

@@ -66,7 +66,7 @@ class Vqa:
                 number = question.question_id
                 if split not in HELD_BACK and number not in targets:
                     path = data / annotations_path(subset)
-                    raise UserError(f"{path}: no annotation of question {number}")
+                    raise UserError(f"{path}: no annotation of question {shortened(number)}")
                 yield Sample(
                     id=number,
                     images=(image_path(subset, question.image_id),),
@@ -145,7 +145,7 @@ class Vqa:
             if numbers:
                 raise UserError(
                     f"VQAv2 {split} has {len(ids)} questions and the server takes them all: "
-                    f"question {numbers[0]} is {found} ({len(numbers)} such)"
+                    f"question {shortened(numbers[0])} is {found} ({len(numbers)} such)"
                 )
 
     def score(

@@ -197,7 +197,7 @@ def _unusual_annotation(path: Path, number: int, raw: msgspec.Raw | bytes) -> An
     if bad or not record.answers:
         found = f"a human answer without text: {shortened(bad[0])}" if bad else "no human answers"
         name = shortened(record.question_id)
-        raise UserError(f"{path}: annotation {number} (question {name}): {found}")
+        raise UserError(f"{path}: annotation {number} (question {shortened(name)}): {found}")
     others = [{**one, "answer": None} for one in record.answers]
     return Annotation(
         record.question_id,
