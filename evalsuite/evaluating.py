@@ -8,6 +8,7 @@ from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.loading import load_weights, official_state
 from evalsuite.catalog import task_named
 from evalsuite.data.index import SampleIndex, open_index
+from evalsuite.engine.changed import set_changed_aside
 from evalsuite.engine.checking import check_split
 from evalsuite.engine.loading import Budget
 from evalsuite.engine.model import TaskModel
@@ -47,6 +48,7 @@ def evaluate(request: Request) -> Report | None:
     predicting = Predicting(
         task=work.open_task,
         recipe=work.recipe,
+        data=work.data,
         index=index,
         split=split,
         limit=limit,
@@ -55,6 +57,7 @@ def evaluate(request: Request) -> Report | None:
     if work.train_index is not None and not run.weights.is_file():
         check_split(predicting, work.benchmark, work.data, run, work.accelerator)
     _tune(work, run, training)
+    set_changed_aside(predicting, run, work.accelerator)
     meter = predict(predicting, _loaded(work, run), run, work.accelerator)
     work.accelerator.wait_for_everyone()
     # Only the main process has trackers; they stay open for the scores.

@@ -80,6 +80,14 @@ class MeasuresSamples(Protocol):
         """Return the number of tokens that vary from sample to sample."""
 
 
+@runtime_checkable
+class ReadsMoreFiles(Protocol):
+    """An open task whose predictions depend on more files than the images of a sample."""
+
+    def more_files(self, sample: Sample) -> Sequence[str]:
+        """Return those files, relative to the data folder."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """What the engine asks of a task.

@@ -35,6 +35,18 @@ def fingerprint(data: Path, files: Sequence[OfficialFile]) -> str:
     return digest.hexdigest()
 
 
+def contents_mark(data: Path, names: Sequence[str]) -> str:
+    """Return a digest of what some files hold, empty where one of them cannot be read."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in names:
+        try:
+            content = (data / name).read_bytes()
+        except OSError:
+            return ""
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
+
+
 def marks(data: Path, files: Sequence[OfficialFile]) -> list[Mark]:
     """Return sizes and dates of official files, and of folders and the folders inside them."""
     found = []

@@ -53,6 +53,12 @@ class SampleIndex:
         written = self._rows.data.column("id").to_pylist()
         return [msgspec.json.decode(one) for one in written]
 
+    @cached_property
+    def images(self) -> list[list[str]]:
+        """The images of every sample, in the order of the samples."""
+        written: list[list[str]] = self._rows.data.column("images").to_pylist()
+        return written
+
 
 def open_index(
     benchmark: Benchmark, data: Path, split: str, *, cache: Path | None = None

@@ -1,18 +1,20 @@
 """Reading samples in worker processes, and what becomes of one that cannot be read."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from evalsuite.benchmark import SampleId
+from evalsuite.benchmark import Sample, SampleId
 from evalsuite.data.images import sample_generator
 from evalsuite.data.index import SampleIndex
 from evalsuite.engine.session import own_cores
 from evalsuite.records.errors import UserError
-from evalsuite.task import Inputs, OpenTask
+from evalsuite.task import Inputs, OpenTask, ReadsMoreFiles
+
+Marking = Callable[[Sample], str]
 
 
 class Place(NamedTuple):
@@ -26,11 +28,15 @@ class Place(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A sample as read: its inputs, or the reason why there are none."""
+    """A sample as read: its inputs, or the reason why there are none.
+
+    `mark` tells the state of the files that it was read from.
+    """
 
     id: SampleId
     inputs: Inputs | None
     failure: str
+    mark: str
 
 
 class Loaded(NamedTuple):
@@ -39,6 +45,7 @@ class Loaded(NamedTuple):
     ids: list[SampleId]
     batch: Mapping[str, Tensor]
     failures: dict[SampleId, str]
+    marks: dict[SampleId, str]
 
 
 class Budget:
@@ -66,38 +73,55 @@ class Budget:
 class _Samples(Dataset[Read]):
     """Reads one sample; the augmentation's random numbers depend on seed, epoch and id alone."""
 
-    def __init__(self, index: SampleIndex, task: OpenTask, seed: int) -> None:
-        self.index, self.task, self.seed = index, task, seed
+    def __init__(self, index: SampleIndex, task: OpenTask, seed: int, mark: Marking) -> None:
+        self.index, self.task, self.seed, self.mark = index, task, seed, mark
 
     def __getitem__(self, place: Place) -> Read:
         sample = self.index[place.position]
         generator = None
         if place.epoch is not None:
             generator = sample_generator(self.seed, place.epoch, sample.id)
+        mark = self.mark(sample)  # first: what changes in between is read anew the next time
         try:
-            return Read(sample.id, self.task.inputs(sample, generator), "")
+            return Read(sample.id, self.task.inputs(sample, generator), "", mark)
         except UserError as error:
-            return Read(sample.id, None, str(error))
+            return Read(sample.id, None, str(error), mark)
 
 
 def loader(
-    index: SampleIndex, task: OpenTask, batches: Sequence[Sequence[Place]], *, seed: int = 0
+    index: SampleIndex,
+    task: OpenTask,
+    batches: Sequence[Sequence[Place]],
+    *,
+    seed: int = 0,
+    mark: Marking = lambda _: "",
 ) -> Iterable[Loaded]:
-    """Return the batches, read ahead by worker processes where there are cores to spare."""
+    """Return the batches, read ahead by worker processes where there are cores to spare.
+
+    Args:
+        mark: what tells the state of a sample's files, for those who want to know it.
+    """
 
     def collate(items: list[Read]) -> Loaded:
         read = [(item.id, item.inputs) for item in items if item.inputs is not None]
         batch = task.collate([inputs for _, inputs in read]) if read else {}
         failures = {item.id: item.failure for item in items if item.inputs is None}
-        return Loaded([name for name, _ in read], batch, failures)
+        marks = {item.id: item.mark for item in items if item.inputs is not None}
+        return Loaded([name for name, _ in read], batch, failures, marks)
 
     return DataLoader(
-        _Samples(index, task, seed),
+        _Samples(index, task, seed, mark),
         batch_sampler=cast(Any, batches),
         num_workers=num_workers(),
         collate_fn=collate,
         pin_memory=False,
     )
+
+
+def files_of(task: OpenTask, sample: Sample) -> tuple[str, ...]:
+    """Return the files that a sample's prediction comes from, relative to the data folder."""
+    more = task.more_files(sample) if isinstance(task, ReadsMoreFiles) else ()
+    return (*sample.images, *more)
 
 
 def num_workers() -> int:

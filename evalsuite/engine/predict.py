@@ -1,15 +1,19 @@
 """Predicting: one journal line a sample, whatever the batch size and the number of processes."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 
+from evalsuite.benchmark import Sample
+from evalsuite.data.fingerprint import contents_mark
 from evalsuite.data.index import SampleIndex
-from evalsuite.engine.loading import Batches, Budget, Loaded, Place, loader
+from evalsuite.engine.loading import Batches, Budget, Loaded, Place, files_of, loader
 from evalsuite.engine.model import TaskModel, blinded
 from evalsuite.engine.progress import Meter, say
 from evalsuite.heads.deciding import Decided
@@ -26,6 +30,7 @@ class Predicting:
 
     task: OpenTask
     recipe: Recipe
+    data: Path
     index: SampleIndex
     split: str
     limit: int | None
@@ -40,11 +45,13 @@ def predict(work: Predicting, model: TaskModel, run: Run, accelerator: Accelerat
     Raises:
         UserError: too many samples cannot be read, or the disk is full.
     """
+    wanted = list(enumerate(work.index.ids))[: work.limit]
     known = run.journaled(work.split).predictions.keys()
     accelerator.wait_for_everyone()  # every process has read the journals before one writes
-    left = _by_length(work, [place for place, name in _wanted(work) if name not in known])
-    if known and left and accelerator.is_main_process:
-        say(f"predicting goes on: {len(known)} of {len(known) + len(left)} samples are journaled")
+    left = _by_length(work, [place for place, name in wanted if name not in known])
+    done = len(wanted) - len(left)
+    if done and left and accelerator.is_main_process:
+        say(f"predicting goes on: {done} of {len(wanted)} samples are journaled")
     mine = left[accelerator.process_index :: accelerator.num_processes]
     batches = _batches(mine, work.recipe.micro_batch)
     model.to(accelerator.device).eval()
@@ -54,7 +61,8 @@ def predict(work: Predicting, model: TaskModel, run: Run, accelerator: Accelerat
         Meter(f"predicting {work.split}", len(mine), shown=shown) as meter,
         torch.inference_mode(),
     ):
-        source = iter(loader(work.index, work.task, Batches(batches, len(batches))))
+        sources = Batches(batches, len(batches))
+        source = iter(loader(work.index, work.task, sources, mark=partial(_mark, work)))
         for _ in range(len(batches)):
             started = time.perf_counter()
             loaded = next(source)
@@ -80,12 +88,12 @@ def _note(journal: Journal, loaded: Loaded, predictions: list[Any], tolerance: f
         name: one.prediction if isinstance(one, Decided) else one for name, one in found.items()
     }
     near_ties = {name: margin < tolerance for name, margin in margins.items()}
-    journal.add(plain, loaded.failures, near_ties)
+    journal.add(plain, loaded.failures, near_ties, loaded.marks)
 
 
-def _wanted(work: Predicting) -> Iterable[tuple[int, object]]:
-    """Return position and id of the samples that are asked for."""
-    return list(enumerate(work.index.ids))[: work.limit]
+def _mark(work: Predicting, sample: Sample) -> str:
+    """Return the state of the files that a sample's prediction comes from."""
+    return contents_mark(work.data, files_of(work.task, sample))
 
 
 def _by_length(work: Predicting, positions: list[int]) -> list[int]:

@@ -8,7 +8,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
 
 from evalsuite.records.errors import UserError
-from evalsuite.records.files import said
+from evalsuite.records.files import said, write_text
 
 
 class Journal:
@@ -29,11 +29,13 @@ class Journal:
         predictions: Mapping[Any, Any],
         failures: Mapping[Any, str],
         near_ties: Mapping[Any, bool] = MappingProxyType({}),
+        marks: Mapping[Any, str] = MappingProxyType({}),
     ) -> None:
         """Write a batch of predictions, and the samples that could not be read with the reason.
 
         Args:
             near_ties: whether a prediction is a near-tie, where the task says it.
+            marks: the state of the files that a prediction comes from.
 
         Raises:
             UserError: the disk is full; what was written before stays readable.
@@ -41,6 +43,7 @@ class Journal:
         lines = [
             {"id": name, "prediction": value}
             | ({"near_tie": near_ties[name]} if name in near_ties else {})
+            | ({"files": marks[name]} if marks.get(name) else {})
             for name, value in predictions.items()
         ]
         lines += [{"id": name, "error": reason} for name, reason in failures.items()]
@@ -74,12 +77,14 @@ class Journaled(NamedTuple):
     """What the journals of one split hold, by sample id.
 
     `near_ties` says of each prediction whether it is one (records/near_ties.py), where that was
-    looked at: some tasks do not, nor did evalsuite before it counted them.
+    looked at: some tasks do not, nor did evalsuite before it counted them. `marks` tell the
+    state of the files that a prediction comes from, where that was noted.
     """
 
     predictions: dict[Any, Any]
     failures: dict[Any, str]
     near_ties: dict[Any, bool]
+    marks: dict[Any, str]
 
     def of(self, ids: Collection[Any]) -> "Journaled":
         """Return what they hold of some samples."""
@@ -87,6 +92,7 @@ class Journaled(NamedTuple):
             {key: said for key, said in self.predictions.items() if key in ids},
             {key: reason for key, reason in self.failures.items() if key in ids},
             {key: is_one for key, is_one in self.near_ties.items() if key in ids},
+            {key: mark for key, mark in self.marks.items() if key in ids},
         )
 
 
@@ -99,6 +105,7 @@ def read_journals(paths: Iterable[Path]) -> Journaled:
     predictions: dict[Any, Any] = {}
     failures: dict[Any, str] = {}
     near_ties: dict[Any, bool] = {}
+    marks: dict[Any, str] = {}
     for path in sorted(paths):
         for line in _content(path).split(b"\n"):
             entry = _entry(line)
@@ -106,10 +113,25 @@ def read_journals(paths: Iterable[Path]) -> Journaled:
                 predictions[entry["id"]] = entry["prediction"]
                 if "near_tie" in entry:
                     near_ties[entry["id"]] = entry["near_tie"]
+                if "files" in entry:
+                    marks[entry["id"]] = entry["files"]
             elif "error" in entry:
                 failures.setdefault(entry["id"], entry["error"])
     unread = {k: v for k, v in failures.items() if k not in predictions}
-    return Journaled(predictions, unread, near_ties)
+    return Journaled(predictions, unread, near_ties, marks)
+
+
+def move_entries(path: Path, ids: Collection[Any], kept: Path) -> None:
+    """Move the entries of some samples into a new journal, which is written before they go.
+
+    Raises:
+        UserError: the disk is full; then all entries are where they were.
+    """
+    lines = [line.decode() for line in _content(path).split(b"\n") if _entry(line)]
+    moved = {line for line in lines if _entry(line.encode())["id"] in ids}
+    if moved:
+        write_text(kept, "".join(f"{line}\n" for line in lines if line in moved))
+        write_text(path, "".join(f"{line}\n" for line in lines if line not in moved))
 
 
 def _content(path: Path) -> bytes:

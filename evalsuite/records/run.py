@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import read_json, write_json
-from evalsuite.records.journal import Journal, Journaled, read_journals
+from evalsuite.records.journal import Journal, Journaled, move_entries, read_journals
 from evalsuite.records.shapes import misfit
 
 
@@ -155,13 +155,22 @@ class Run:
         """Return the journal that the process of this rank appends to."""
         return Journal(self.folder / "predictions" / split / f"rank-{rank}.jsonl")
 
-    def set_aside(self, split: str) -> Path | None:
-        """Keep a split's journals under another name; return it, None where there are none."""
+    def set_aside(self, split: str, ids: Collection[Any] | None = None) -> Path | None:
+        """Keep what was predicted of a split, or of some of its samples, under another name.
+
+        Returns:
+            That name; None where nothing was predicted.
+        """
         folder = self.folder / "predictions" / split
         if not folder.is_dir():
             return None
         number = 1 + len(list(folder.parent.glob(f"{split}.earlier-*")))
-        return folder.rename(folder.with_name(f"{split}.earlier-{number}"))
+        kept = folder.with_name(f"{split}.earlier-{number}")
+        if ids is None:
+            return folder.rename(kept)
+        for path in sorted(folder.glob("rank-*.jsonl")):
+            move_entries(path, ids, kept / path.name)
+        return kept
 
     def journaled(self, split: str) -> Journaled:
         """Return what all processes of all sessions predicted for a split so far."""

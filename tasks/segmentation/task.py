@@ -85,6 +85,11 @@ class OpenSegmentation:
             views.append(normalised(resized_image(pixels_CHW, size)))
         return {"views": views, "size": (image.height, image.width), "labels": labels_HW}
 
+    def more_files(self, sample: Sample) -> Sequence[str]:
+        """Return the label map: what is journaled counts its pixels."""
+        name = sample.target["annotation"]
+        return [name] if name else []
+
     def collate(self, items: Sequence[Inputs]) -> dict[str, Tensor]:
         """Return a batch; for the test, images and truths are padded to the largest.
 
