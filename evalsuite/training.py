@@ -80,6 +80,9 @@ def open_run(
             run.facts.update(facts)
             run.facts.setdefault("phases", {})
             say(f"{run.folder}: {'continued' if run.is_continued else 'new run'}")
+            if request.limit is not None:
+                number = request.limit
+                say(f"--limit {number} cuts training: it sees the first {number} samples")
             run.save()
             outcome = [folder]
         except UserError as error:  # the others end with this one instead of waiting for it
