@@ -55,7 +55,7 @@ def asking(task: str, split: str) -> Read:
     def read(folder: Path) -> object:
         found = examine(benchmark_named(task), folder, Scope(split=split, images=2))
         for one in found:
-            assert "\n" not in one.text
+            assert one.text.isprintable()
             assert len(one.text) < LONGEST
         return found
 

@@ -194,6 +194,22 @@ def test_files_of_another_kind_are_named(task: str, tmp_path: Path, refused: Ref
         assert kind in refused(task, "--predictions", results, "--data", tmp_path)
 
 
+def test_flickr30k_images_may_have_any_name(tmp_path: Path, scored: Scored) -> None:
+    sentences = [{"raw": "a cat", "sentid": 0}]
+    images = [
+        {"split": "test", "filename": name, "sentences": [{**sentences[0], "sentid": number}]}
+        for number, name in enumerate(("1000.jpg", "été.jpg"))
+    ]
+    write(tmp_path / "karpathy" / "dataset_flickr30k.json", {"images": images})
+    ranked = {
+        "image_to_text": {"1000": [0, 1], "été": [0, 1]},
+        "text_to_image": {"0": [1000, "été"], "1": ["été", 1000]},
+    }
+    results = write(tmp_path / "results.json", ranked)
+    scores = scored("retrieval_flickr30k", "--predictions", results, "--data", tmp_path)
+    assert (scores["tr_at_1"], scores["ir_at_1"]) == (50.0, 100.0)
+
+
 def test_a_number_against_a_text_is_told(tmp_path: Path, refused: Refused) -> None:
     for task in ("vqa", "captioning"):
         results = MAKERS[task](tmp_path / task, int, bytes)

@@ -12,6 +12,7 @@ from evalsuite.benchmark import Benchmark, OfficialFile, SampleCheck, Split
 from evalsuite.data.checking import Inspector, left_out, truth_check
 from evalsuite.data.contents import count_files, count_records
 from evalsuite.data.decode import UnreadableImageError
+from evalsuite.data.reading import shortened
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256
 
@@ -225,7 +226,7 @@ def _missing_images(is_there: Mapping[str, bool]) -> Iterator[Finding]:
     for folder, count in Counter(map(_folder, missing)).items():
         example = min(name for name in missing if _folder(name) == folder)
         found = f"{count:,} of {wanted[folder]:,} images that samples name are missing"
-        yield _problem("", folder, f"{found}, such as {Path(example).name}")
+        yield _problem("", folder, f"{found}, such as {shortened(Path(example).name)}")
 
 
 def _opened_images(inspector: Inspector) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import UserError, one_line
 from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
 # The largest official JSON file has 0.5 GB; a packed file that claims more is a mistake or a bomb.
@@ -207,4 +207,4 @@ def _as_json(value: object) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(one_line(text).split())
