@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evalsuite.data.decode import DECODING_ERRORS, limited_image
-from evalsuite.data.reading import read_text
+from evalsuite.data.reading import read_text, shortened
 from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
@@ -150,7 +150,7 @@ def read_classes(data: Path) -> Classes:
         numbers = [int(row[0]) for row in rows]
         classes = Classes([row[5].strip() for row in rows], [float(row[1]) for row in rows])
     except (IndexError, ValueError) as error:
-        raise UserError(f"{path}: not ADE20K's table of classes: {error}") from None
+        raise UserError(f"{path}: not ADE20K's table of classes: {shortened(str(error))}") from None
     if not rows:
         raise UserError(f"{path}: names no class; expected ADE20K's table of classes")
     if numbers != list(range(1, len(rows) + 1)):
