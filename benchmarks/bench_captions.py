@@ -7,14 +7,14 @@ from captions_input import NUM_IMAGES, NUM_REFERENCES, REFERENCES, RESULTS, capt
 from harness import Bench, Engine, Floor, main
 from pycocotools.coco import COCO
 
-from evalsuite.metrics.captions import measured, tokenised
-from evalsuite.metrics.official_captions import (
+from evalsuite.metrics.captions.official import (
     BLEU_NAMES,
     Captions,
     OfficialScores,
     official_scores,
     official_tokens,
 )
+from evalsuite.metrics.captions.scores import measured, tokenised
 
 
 def _official(folder: Path) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from harness import Bench, Engine, Floor, main
 from models_input import images, official, ours
 from torch import Tensor, nn
 
-from evalsuite.heads.generation import Rules, beam_search
 from evalsuite.heads.words import WordHead
+from evalsuite.kinds.captioning.generation import Rules, beam_search
 
 NUM_IMAGES = 16
 IMAGE_SIZE = 480

@@ -6,9 +6,9 @@ from typing import Any
 from captions_input import NUM_IMAGES, NUM_REFERENCES, captions_of, make_inputs
 from harness import Bench, Engine, Floor, main
 
-from evalsuite.metrics.captions import Tokens, tokenised
-from evalsuite.metrics.meteor import meteor
-from evalsuite.metrics.official_captions import Captions, official_scores
+from evalsuite.metrics.captions.meteor import meteor
+from evalsuite.metrics.captions.official import Captions, official_scores
+from evalsuite.metrics.captions.scores import Tokens, tokenised
 
 
 def _warm_ours() -> None:

@@ -8,7 +8,7 @@ from harness import Bench, Engine, Floor, main
 from models_input import official, ours, some, texts
 from torch import Tensor, nn
 
-from evalsuite.backbones.beit3 import Beit3
+from evalsuite.backbones.beit3.model import Beit3
 from evalsuite.heads.text import padded
 
 NUM_TEXTS = 256

@@ -16,7 +16,7 @@ from evalsuite.tasks.vqa.benchmark import BENCHMARK
 from evalsuite.tasks.vqa.official import CHECKOUT, HINT, official_evaluation
 from harness import Bench, Engine, Floor, main
 
-from evalsuite.metrics.vqa import mean_scores, question_accuracies
+from evalsuite.metrics.vqa.accuracy import mean_scores, question_accuracies
 
 NUM_QUESTIONS = 214_354  # of val2014
 QUESTIONS_PER_IMAGE = 5

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from evalsuite.benchmark import SampleId
-from evalsuite.data.captions import read_caption_results, read_coco_captions
+from evalsuite.contracts.benchmark import SampleId
+from evalsuite.kinds.captioning.files import read_caption_results, read_coco_captions
 
 NUM_IMAGES = 5000
 NUM_REFERENCES = 5

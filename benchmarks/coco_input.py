@@ -16,9 +16,9 @@ from pycocotools import mask as official_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from evalsuite.metrics.coco_ap import IOU_TYPE, Kind, ap_scores, evaluate
-from evalsuite.metrics.coco_outlines import RunLengths, mask_areas
-from evalsuite.metrics.coco_results import detections_of
+from evalsuite.metrics.coco.ap import IOU_TYPE, Kind, ap_scores, evaluate
+from evalsuite.metrics.coco.outlines import RunLengths, mask_areas
+from evalsuite.metrics.coco.results import detections_of
 
 TRUTH = "coco/annotations/instances_val2017.json"
 RESULTS = {"box": "boxes.json", "mask": "masks.json"}

@@ -18,15 +18,15 @@ from typing import Any
 
 import torch
 from evalsuite.tasks.detection.recipes import RECIPES, DetectionRecipe
-from evalsuite.tasks.detection.views import Looking, View, find
 from harness import cpu_seconds
 from torch import Tensor
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.engine.optimizer import optimizer_for
 from evalsuite.engine.progress import peak_memory_gib
 from evalsuite.heads.cascade import Truth
 from evalsuite.heads.detector import Detector
+from evalsuite.kinds.detection.views import Looking, View, find
 
 NUM_CLASSES = 80
 NUM_OBJECTS = 7  # COCO's mean is 7.3 an image

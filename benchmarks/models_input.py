@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evalsuite.backbones.beit3 import Beit3
-from evalsuite.backbones.beit3_config import CONFIGS
+from evalsuite.backbones.beit3.config import CONFIGS
+from evalsuite.backbones.beit3.model import Beit3
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from torchscale_beit3 import official_beit3

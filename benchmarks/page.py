@@ -23,7 +23,7 @@ from evalsuite.tasks.vqa.card import image_path
 from PIL import Image
 
 from evalsuite.records.run import Run
-from evalsuite.reporting import report
+from evalsuite.verbs.report import report
 
 NUM_PHOTOS = 20
 SIZE = (640, 480)  # pixels: the size of most COCO photographs

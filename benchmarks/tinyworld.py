@@ -37,9 +37,9 @@ from tinyworld_rows import ALL_TASKS, ARMS, SCRATCH, SEEDS, SETTINGS, USUAL_TASK
 from evalsuite.catalog import task_named
 from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
-from evalsuite.setting_up import TINY_WORLD
 from evalsuite.tinyworld.world import SIZE_NAMES
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.prepare import TINY_WORLD
 
 LOG = "log.jsonl"
 TASKS_OF = {ZERO_SHOT: "retrieval_coco"}

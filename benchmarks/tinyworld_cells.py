@@ -24,20 +24,20 @@ from tinyworld_rows import (
     ZERO_SHOT,
 )
 
+from evalsuite.backbones.beit3.recognise import recognise
 from evalsuite.backbones.checkpoint import read_checkpoint
-from evalsuite.backbones.convert import recognise
-from evalsuite.backbones.fetch import local_file
-from evalsuite.benchmark import Benchmark
+from evalsuite.backbones.weights import local_file
 from evalsuite.catalog import benchmark_named
-from evalsuite.evaluating import evaluate
+from evalsuite.contracts.benchmark import Benchmark
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256, read_json
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.world import World, counts_of
 from evalsuite.tinyworld.write import MARKER
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request
 
 RETRIEVAL = "retrieval_coco"
 DECAY = "layer_decay="

@@ -23,8 +23,8 @@ from tinyworld_rows import (
 from evalsuite.catalog import task_named
 from evalsuite.records.files import write_text
 from evalsuite.report.from_scratch import is_same_recipe
-from evalsuite.report.radar import radar
-from evalsuite.report.radar_series import FEWEST_AXES, Axis, Point, Series
+from evalsuite.report.radar.draw import radar
+from evalsuite.report.radar.series import FEWEST_AXES, Axis, Point, Series
 
 KEPT = "<!-- Written by hand from here on; `make tinyworld-table` keeps it. -->"
 MACHINE = ("device", "processor", "instructions", "matrix_library")

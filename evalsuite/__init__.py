@@ -8,17 +8,17 @@ from typing import Any
 
 VERBS = {
     "PretrainRequest": "evalsuite.pretraining.preparing",
-    "Request": "evalsuite.setting_up",
-    "ScoreRequest": "evalsuite.scoring",
-    "compare": "evalsuite.reporting",
-    "evaluate": "evalsuite.evaluating",
-    "evaluate_all": "evalsuite.everything",
-    "finetune": "evalsuite.evaluating",
-    "load_backbone": "evalsuite.setting_up",
+    "Request": "evalsuite.verbs.prepare",
+    "ScoreRequest": "evalsuite.verbs.score",
+    "compare": "evalsuite.verbs.report",
+    "evaluate": "evalsuite.verbs.evaluate",
+    "evaluate_all": "evalsuite.verbs.evaluate_all",
+    "finetune": "evalsuite.verbs.evaluate",
+    "load_backbone": "evalsuite.verbs.prepare",
     "pretrain": "evalsuite.pretraining.run",
-    "radar": "evalsuite.report.radar",
-    "reproduce": "evalsuite.reproducing",
-    "score": "evalsuite.scoring",
+    "radar": "evalsuite.report.radar.draw",
+    "reproduce": "evalsuite.verbs.reproduce",
+    "score": "evalsuite.verbs.score",
 }
 __all__ = list(VERBS)
 

@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-import evalsuite.options as options
+import evalsuite.cli.options as options
 from evalsuite.catalog import benchmark_named
-from evalsuite.data.doctor import Scope, examine
-from evalsuite.faults import say, told
-from evalsuite.printing import (
+from evalsuite.cli.faults import say, told
+from evalsuite.cli.printing import (
     Opening,
     print_benchmarks,
     print_difference,
@@ -23,20 +22,21 @@ from evalsuite.printing import (
     print_reproduced,
     print_scores,
 )
+from evalsuite.data.doctor import Scope, examine
 from evalsuite.records.errors import UserError
-from evalsuite.report.radar_series import PREVIOUS_SOTA, Scaling, published_series, run_series
-from evalsuite.report.table_definition import table_names
-from evalsuite.report.tables import Format
-from evalsuite.report.tables import table as paper_table
-from evalsuite.run_report import read_report
-from evalsuite.scoring import (
+from evalsuite.report.radar.series import PREVIOUS_SOTA, Scaling, published_series, run_series
+from evalsuite.report.tables.definition import table_names
+from evalsuite.report.tables.tables import Format
+from evalsuite.report.tables.tables import table as paper_table
+from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.run_report import read_report
+from evalsuite.verbs.score import (
     ScoreRequest,
     official_scores,
     paired_difference,
     scorable,
     score_predictions,
 )
-from evalsuite.tinyworld.write import write_world
 
 app = typer.Typer(
     help="Fine-tune one pretrained backbone on every benchmark, and score it as the official "
@@ -101,8 +101,8 @@ def evaluate(
     TASK may be "all": every task, then the table, the radar and the page. Without --data the tiny
     world is drawn into data/tinyworld. The same command goes on where an interrupted one stopped.
     """
-    from evalsuite.evaluating import evaluate as run_it
-    from evalsuite.setting_up import Request
+    from evalsuite.verbs.evaluate import evaluate as run_it
+    from evalsuite.verbs.prepare import Request
 
     request = Request(
         task=task,
@@ -139,7 +139,7 @@ def _evaluate_all(request: Any, *, as_json: bool) -> None:
     Raises:
         UserError: a task could not run; the others are finished and reported.
     """
-    from evalsuite.everything import evaluate_all
+    from evalsuite.verbs.evaluate_all import evaluate_all
 
     found = evaluate_all(request)
     print_reports(found.reports, as_json=as_json)
@@ -166,8 +166,8 @@ def finetune(
     linear_probe: options.LinearProbe = False,
 ) -> None:
     """Fine-tune on the training split, whatever head the weights hold; print the weights' path."""
-    from evalsuite.evaluating import finetune as run_it
-    from evalsuite.setting_up import Request
+    from evalsuite.verbs.evaluate import finetune as run_it
+    from evalsuite.verbs.prepare import Request
 
     run = run_it(
         Request(
@@ -290,8 +290,8 @@ def report(
     as_json: options.AsJson = False,
 ) -> None:
     """Write runs as Markdown, JSON, one HTML page and a model card, or compare two of them."""
-    from evalsuite.reporting import compare as compare_runs
-    from evalsuite.reporting import report as report_runs
+    from evalsuite.verbs.report import compare as compare_runs
+    from evalsuite.verbs.report import report as report_runs
 
     if not compare:
         print(report_runs(runs, out, data=data))
@@ -318,8 +318,8 @@ def reproduce(
 
     Without --data every task of the table is fine-tuned on the drawn tiny world.
     """
-    from evalsuite.reproducing import reproduce as run_it
-    from evalsuite.setting_up import Request
+    from evalsuite.verbs.prepare import Request
+    from evalsuite.verbs.reproduce import reproduce as run_it
 
     request = Request(task="", runs=runs, device=device)
     print_reproduced(list(run_it(paper, data, weights_dir, request)), as_json=as_json)
@@ -335,8 +335,8 @@ def convert(
     ] = None,
 ) -> None:
     """Open a released .pth without running its pickle; write safetensors, print the key report."""
-    from evalsuite.backbones.convert import convert as run_it
-    from evalsuite.backbones.fetch import local_file
+    from evalsuite.backbones.beit3.recognise import convert as run_it
+    from evalsuite.backbones.weights import local_file
 
     print(run_it(local_file(checkpoint), out, state))
 
@@ -375,7 +375,7 @@ def radar(
     scaling: Annotated[Scaling, typer.Option(help="What the rings mean.")] = "paper",
 ) -> None:
     """Draw runs against published systems, every axis with its own ticks."""
-    from evalsuite.report.radar import radar as draw
+    from evalsuite.report.radar.draw import radar as draw
 
     models = [PREVIOUS_SOTA, "BEiT-3"] if against is None else against
     reports = [read_report(folder) for folder in runs or ()]

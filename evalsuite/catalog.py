@@ -7,8 +7,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, cast
 
-from evalsuite.backbones.beit3_config import CONFIGS
-from evalsuite.benchmark import Benchmark
+from evalsuite.backbones.beit3.config import CONFIGS
+from evalsuite.contracts.benchmark import Benchmark
 from evalsuite.records.errors import UserError
 
 TASKS = "evalsuite.tasks"
@@ -40,7 +40,7 @@ def benchmark_named(name: str) -> Benchmark:
 
 
 def task_named(name: str) -> Any:
-    """Return a task (`evalsuite.task.Task`); this imports torch.
+    """Return a task (`evalsuite.contracts.task.Task`); this imports torch.
 
     Raises:
         UserError: there is none of that name.

@@ -16,16 +16,16 @@ from safetensors.torch import save_file
 from saved_runs import saved_run
 from test_files_people_have_language import captioning, karpathy, nocaps, retrieval, vqa, write
 
-from evalsuite.backbones.convert import convert
+from evalsuite.backbones.beit3.recognise import convert
 from evalsuite.catalog import benchmark_named
 from evalsuite.data.doctor import Scope, examine
-from evalsuite.metrics.retrieval_features import packed
+from evalsuite.kinds.retrieval.features import packed
 from evalsuite.records.errors import Remark
-from evalsuite.report.radar_series import run_series
-from evalsuite.report.tables import table
-from evalsuite.reporting import report
-from evalsuite.run_report import read_report
-from evalsuite.scoring import ScoreRequest, scorable, score_predictions
+from evalsuite.report.radar.series import run_series
+from evalsuite.report.tables.tables import table
+from evalsuite.verbs.report import report
+from evalsuite.verbs.run_report import read_report
+from evalsuite.verbs.score import ScoreRequest, scorable, score_predictions
 
 Read = Callable[[Path], object]
 

@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 import typer.main
-from evalsuite.tasks.imagenet.augment import augmenting_transform
-from evalsuite.tasks.segmentation.augment import distort
 from PIL import Image
 from safetensors import safe_open
 
@@ -32,6 +30,8 @@ from evalsuite.data.images import (
     train_transform,
 )
 from evalsuite.data.text import Tokenizer
+from evalsuite.kinds.classification.augment import augmenting_transform
+from evalsuite.kinds.segmentation.augment import distort
 from evalsuite.pretraining.recipes import GROUNDING, ITC, MASKED, TOKENIZER
 from evalsuite.records.recipe import Recipe
 from evalsuite.records.run import Run

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 import evalsuite
 from evalsuite.__main__ import app, main
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.loading import official_state
 from evalsuite.catalog import task_named, task_names
 from evalsuite.data.text import Tokenizer
@@ -39,16 +39,16 @@ VARIABLE = re.compile(r"\b(?:EVALSUITE_[A-Z0-9_]+|[A-Z][A-Z0-9]*_[A-Z0-9_]+(?==)
 WHERE_PRINTED = {  # the verbs that run a file's code, where not all do
     "evalsuite/pretraining": {"pretrain"},
     "evalsuite/metrics": {"score", "eval", "report"},
-    "evalsuite/scoring.py": {"score", "eval", "report"},
-    "evalsuite/run_report.py": {"score", "eval", "report"},
-    "evalsuite/setting_up.py": {"eval", "finetune", "pretrain"},
-    "evalsuite/starting_weights.py": {"eval", "finetune", "pretrain"},
-    "evalsuite/evaluating.py": {"eval", "finetune"},
+    "evalsuite/verbs/score.py": {"score", "eval", "report"},
+    "evalsuite/verbs/run_report.py": {"score", "eval", "report"},
+    "evalsuite/verbs/prepare.py": {"eval", "finetune", "pretrain"},
+    "evalsuite/verbs/starting_weights.py": {"eval", "finetune", "pretrain"},
+    "evalsuite/verbs/evaluate.py": {"eval", "finetune"},
     "evalsuite/engine": {"eval", "finetune", "pretrain"},
-    "evalsuite/reporting.py": {"report"},
-    "evalsuite/reproducing.py": {"reproduce"},
-    "evalsuite/report/tables.py": {"table"},
-    "evalsuite/report/radar.py": {"radar"},
+    "evalsuite/verbs/report.py": {"report"},
+    "evalsuite/verbs/reproduce.py": {"reproduce"},
+    "evalsuite/report/tables/tables.py": {"table"},
+    "evalsuite/report/radar/draw.py": {"radar"},
 }
 OTHERS = {"--help"}
 
@@ -180,11 +180,11 @@ def test_all_that_messages_tell_people_to_type_exists() -> None:
 @pytest.mark.parametrize(
     ("file", "text", "fault"),
     [
-        ("evalsuite/setting_up.py", "give --new-heads", "no option --new-heads"),
+        ("evalsuite/verbs/prepare.py", "give --new-heads", "no option --new-heads"),
         ("evalsuite/pretraining/run.py", "leave --new-head out", "no option --new-head"),
         ("tasks/vqa/task.py", "--set min_answers=1 keeps all", "no setting min_answers"),
         ("tasks/vqa/task.py", "run `evalsuite docter vqa`", "no verb docter"),
-        ("evalsuite/scoring.py", "`make install` gets it", "no target install"),
+        ("evalsuite/verbs/score.py", "`make install` gets it", "no target install"),
         ("tasks/vqa/task.py", "expected test_scale=32 or more", "no setting test_scale"),
         ("tasks/vqa/task.py", "pip install 'evalsuite[track1]'", "no extra track1"),
         ("tasks/vqa/task.py", "set EVALSUITE_CACHES", "no variable EVALSUITE_CACHES"),

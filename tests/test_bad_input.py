@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from evalsuite.__main__ import main
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.loading import official_state
 from evalsuite.catalog import benchmark_named, task_named
-from evalsuite.evaluating import evaluate
 from evalsuite.heads.pooled import VqaHead
 from evalsuite.records.errors import UserError
-from evalsuite.setting_up import Request, check_capabilities
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request, check_capabilities
 
 Refused = Callable[..., str]
 

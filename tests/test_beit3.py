@@ -9,9 +9,9 @@ from timm.models.vision_transformer import _convert_beit3
 from torch import Tensor, nn
 from torchscale_beit3 import official_beit3, official_features, prefixed
 
-from evalsuite.backbones.beit3 import Beit3, beit3
-from evalsuite.backbones.beit3_config import CONFIGS, Beit3Config
-from evalsuite.backbones.beit3_keys import resampled_positions
+from evalsuite.backbones.beit3.config import CONFIGS, Beit3Config
+from evalsuite.backbones.beit3.keys import resampled_positions
+from evalsuite.backbones.beit3.model import Beit3, beit3
 from evalsuite.backbones.loading import load_weights
 from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.pooled import ImageClassHead, Nlvr2Head, VqaHead

@@ -9,15 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchscale_beit3 import official_beit3, official_features, prefixed
 
-from evalsuite.backbones.beit3 import Beit3
-from evalsuite.backbones.beit3_config import CONFIGS
+from evalsuite.backbones.beit3.config import CONFIGS
+from evalsuite.backbones.beit3.model import Beit3
 from evalsuite.backbones.loading import load_weights
-from evalsuite.benchmark import Sample
+from evalsuite.contracts.benchmark import Sample
 from evalsuite.data.images import sample_generator
 from evalsuite.data.masking import hide_words
 from evalsuite.data.text import Tokenizer
-from evalsuite.heads.captioning import Captioner, CaptioningRecipe
 from evalsuite.heads.words import WordHead, without_worst, word_losses
+from evalsuite.kinds.captioning.masked_words import Captioner, CaptioningRecipe
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 
 CONFIG = CONFIGS["beit3_tiny"]

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.checkpoint import save_checkpoint
 from evalsuite.backbones.loading import official_state
 from evalsuite.catalog import benchmark_named
-from evalsuite.evaluating import evaluate
 from evalsuite.heads.words import WordHead
 from evalsuite.records.run import Run
-from evalsuite.setting_up import Request, set_up
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request, set_up
 
 SETTINGS = ("epochs=0.5", "batch_size=16", "max_new=12")
 

@@ -14,29 +14,29 @@ from evalsuite.tasks.nocaps.benchmark import BENCHMARK as NOCAPS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite.benchmark import Benchmark, SampleId
-from evalsuite.metrics.bleu import BleuCounts
-from evalsuite.metrics.caption_ids import CaptionReferences
-from evalsuite.metrics.captions import (
+from evalsuite.contracts.benchmark import Benchmark, SampleId
+from evalsuite.metrics.captions.bleu import BleuCounts
+from evalsuite.metrics.captions.cider import CiderSums
+from evalsuite.metrics.captions.ids import CaptionReferences
+from evalsuite.metrics.captions.java import package_folder
+from evalsuite.metrics.captions.meteor import meteor, meteor_of
+from evalsuite.metrics.captions.ngrams import CaptionTable, grams_of
+from evalsuite.metrics.captions.official import (
+    BLEU_NAMES,
+    Captions,
+    is_installed,
+    official_scores,
+)
+from evalsuite.metrics.captions.paraphrases import write_filtered_table
+from evalsuite.metrics.captions.ptb import tokenize
+from evalsuite.metrics.captions.rouge import rouge_l
+from evalsuite.metrics.captions.scores import (
     caption_scores,
     measured,
     paired_cider,
     shuffled_caption_scores,
     tokenised,
 )
-from evalsuite.metrics.cider import CiderSums
-from evalsuite.metrics.java import package_folder
-from evalsuite.metrics.meteor import meteor, meteor_of
-from evalsuite.metrics.ngrams import CaptionTable, grams_of
-from evalsuite.metrics.official_captions import (
-    BLEU_NAMES,
-    Captions,
-    is_installed,
-    official_scores,
-)
-from evalsuite.metrics.paraphrases import write_filtered_table
-from evalsuite.metrics.ptb import tokenize
-from evalsuite.metrics.rouge import rouge_l
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import named
 from evalsuite.tinyworld.write import write_world
@@ -193,7 +193,7 @@ def test_scores_come_with_names_units_and_intervals_around_them() -> None:
 def test_without_java_the_other_scores_come_and_a_line_says_what_to_supply(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("evalsuite.metrics.java.find_spec", lambda name: None)
+    monkeypatch.setattr("evalsuite.metrics.captions.java.find_spec", lambda name: None)
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", "")
     with caplog.at_level(logging.WARNING):

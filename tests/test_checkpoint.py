@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torchscale_beit3 import official_beit3, prefixed
 
-from evalsuite.backbones.beit3 import Beit3, beit3
-from evalsuite.backbones.beit3_config import CONFIGS
+from evalsuite.backbones.beit3.config import CONFIGS
+from evalsuite.backbones.beit3.model import Beit3, beit3
+from evalsuite.backbones.beit3.recognise import convert, recognise
 from evalsuite.backbones.checkpoint import read_checkpoint, save_checkpoint
-from evalsuite.backbones.convert import convert, recognise
 from evalsuite.backbones.loading import load_weights, official_state
 from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.pooled import VqaHead

@@ -8,17 +8,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from evalsuite.metrics.classification import (
-    answers_of_logits,
-    classification_scores,
-    paired_top_1,
-)
-from evalsuite.metrics.classification_results import (
+from evalsuite.kinds.classification.results import (
     Labels,
     Logits,
     answers_of,
     read_classification,
     write_classification,
+)
+from evalsuite.metrics.classification import (
+    answers_of_logits,
+    classification_scores,
+    paired_top_1,
 )
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import named

@@ -11,11 +11,12 @@ pytest.importorskip("pycocotools", reason="pycocotools is the oracle of COCO AP"
 
 from pycocotools import mask as official_mask
 
-from evalsuite.metrics import coco_ap, official_coco
-from evalsuite.metrics.coco_ap import Kind
-from evalsuite.metrics.coco_detections import Detections
-from evalsuite.metrics.coco_results import detections_of, read_detections, write_detections
-from evalsuite.metrics.coco_truth import Truth
+from evalsuite.metrics.coco import ap as coco_ap
+from evalsuite.metrics.coco import official as official_coco
+from evalsuite.metrics.coco.ap import Kind
+from evalsuite.metrics.coco.detections import Detections
+from evalsuite.metrics.coco.results import detections_of, read_detections, write_detections
+from evalsuite.metrics.coco.truth import Truth
 from evalsuite.records.errors import UserError
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "official_samples" / "coco"

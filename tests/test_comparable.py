@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from evalsuite.__main__ import main
-from evalsuite.backbones.fetch import shipped_files
-from evalsuite.benchmark import Ids, OfficialFile, Split
+from evalsuite.backbones.weights import shipped_files
+from evalsuite.contracts.benchmark import Ids, OfficialFile, Split
 from evalsuite.report.official_data import official_check
 from evalsuite.tinyworld.write import write_world
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.data.text import Tokenizer
-from evalsuite.heads.dual_encoder import DualEncoder, RetrievalRecipe
+from evalsuite.kinds.retrieval.embed import DualEncoder, RetrievalRecipe
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 
 RECIPE = RetrievalRecipe(

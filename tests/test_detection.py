@@ -12,25 +12,25 @@ import torch
 from evalsuite.tasks.detection.benchmark import BENCHMARK
 from evalsuite.tasks.detection.recipes import RECIPES
 from evalsuite.tasks.detection.task import OpenDetection
-from evalsuite.tasks.detection.views import Looking, View, find, mirrored
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.checkpoint import save_checkpoint
 from evalsuite.backbones.loading import official_state
-from evalsuite.data.instances import Size, fitted, framed_instances
 from evalsuite.engine.optimizer import learning_rate
 from evalsuite.engine.plan import Plan
-from evalsuite.evaluating import evaluate
 from evalsuite.heads.detector import Detector
 from evalsuite.heads.instance_masks import mask_targets
 from evalsuite.heads.suppression import Found, Selection
+from evalsuite.kinds.detection.instances import Size, fitted, framed_instances
+from evalsuite.kinds.detection.views import Looking, View, find, mirrored
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request
 
 # pycocotools is compiled for an older numpy than ours.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from evalsuite.benchmark import Benchmark, Card, OfficialFile, Sample, SampleId, Split
+from evalsuite.contracts.benchmark import Benchmark, Card, OfficialFile, Sample, SampleId, Split
 from evalsuite.data import doctor
 from evalsuite.data.contents import count_files, count_records
 from evalsuite.data.doctor import Finding, Scope, examine

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from evalsuite.backbones.beit3 import Beit3, beit3
-from evalsuite.backbones.dense import join, partition
+from evalsuite.backbones.beit3.dense import join, partition
+from evalsuite.backbones.beit3.model import Beit3, beit3
 
 
 def images(height: int, width: int, batch: int = 2) -> Tensor:

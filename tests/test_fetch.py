@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from evalsuite.backbones.fetch import local_file, released_files
+from evalsuite.backbones.weights import local_file, released_files
 from evalsuite.records.errors import UserError
 
 CONTENT = bytes(range(256)) * 12_000  # about 3 MB: several chunks

@@ -15,7 +15,7 @@ import pytest
 from evalsuite.__main__ import main
 from evalsuite.catalog import benchmark_named
 from evalsuite.data.index import open_index
-from evalsuite.metrics.java import java_reason
+from evalsuite.metrics.captions.java import java_reason
 
 Scored = Callable[..., dict[str, float]]
 Refused = Callable[..., str]
@@ -159,7 +159,7 @@ MAKERS = {"vqa": vqa, "captioning": captioning, "nocaps": nocaps, "retrieval_coc
 @pytest.fixture(autouse=True)
 def _without_java(monkeypatch: pytest.MonkeyPatch) -> None:
     """METEOR starts Java for each call: its ids are the other scores'."""
-    monkeypatch.setattr("evalsuite.metrics.java.package_folder", lambda name: None)
+    monkeypatch.setattr("evalsuite.metrics.captions.java.package_folder", lambda name: None)
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.delenv("JAVA_HOME", raising=False)
 

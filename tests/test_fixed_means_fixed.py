@@ -11,10 +11,10 @@ from own_data import ADE, draw_label_maps, label_map
 from test_bad_input import Refused
 from test_bad_input import refused as refused
 
-from evalsuite.evaluating import evaluate
 from evalsuite.records.run import Run
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request
 
 
 @pytest.fixture

@@ -129,7 +129,12 @@ def test_imports_stand_at_the_top_and_are_absolute(path: Path) -> None:
     assert not wrong, f"{module} has late or relative imports: {wrong}"
 
 
-TORCH_FREE = ("evalsuite.records", "evalsuite.metrics", "evalsuite.benchmark", "evalsuite.report")
+TORCH_FREE = (
+    "evalsuite.records",
+    "evalsuite.metrics",
+    "evalsuite.contracts.benchmark",
+    "evalsuite.report",
+)
 HEAVY = {"torch", "torchvision", "transformers", "datasets", "accelerate"}
 
 

@@ -18,8 +18,8 @@ from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.from_scratch import Recorded, parted, recorded, with_from_scratch
 from evalsuite.report.markdown import markdown, terminal_table
-from evalsuite.report.page import _rivals
-from evalsuite.report.page_parts import score_block
+from evalsuite.report.pages.page import _rivals
+from evalsuite.report.pages.parts import score_block
 
 WORLD = {"seed": 0, "size": "small"}
 RECIPE = task_named("detection").recipe("beit3_tiny").to_json()

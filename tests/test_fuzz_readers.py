@@ -17,7 +17,7 @@ ALL = 4000  # trials of each subject: more than 100,000 in all
 @pytest.fixture(autouse=True)
 def _without_java(monkeypatch: pytest.MonkeyPatch) -> None:
     """Java starts anew for each score; it reads no file of a person's."""
-    monkeypatch.setattr("evalsuite.metrics.java.package_folder", lambda name: None)
+    monkeypatch.setattr("evalsuite.metrics.captions.java.package_folder", lambda name: None)
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.delenv("JAVA_HOME", raising=False)
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torchscale_beit3 import official_beit3, official_features, prefixed
 
-from evalsuite.backbones.beit3 import Beit3
-from evalsuite.backbones.beit3_config import CONFIGS
+from evalsuite.backbones.beit3.config import CONFIGS
+from evalsuite.backbones.beit3.model import Beit3
 from evalsuite.backbones.loading import load_weights
-from evalsuite.heads.best_captions import Caption
-from evalsuite.heads.generation import Rules, beam_search, greedy_search
 from evalsuite.heads.words import WordHead
+from evalsuite.kinds.captioning.best_captions import Caption
+from evalsuite.kinds.captioning.generation import Rules, beam_search, greedy_search
 from evalsuite.records.errors import UserError
 
 VOCABULARY = 60

@@ -10,13 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
+from evalsuite.backbones.beit3.recognise import recognise
 from evalsuite.backbones.checkpoint import read_checkpoint
-from evalsuite.backbones.convert import recognise
-from evalsuite.benchmark import Sample
+from evalsuite.contracts.benchmark import Sample
 from evalsuite.data.images import sample_generator
 from evalsuite.data.index import open_index
-from evalsuite.evaluating import finetune
 from evalsuite.pretraining.corpus import CORPUS
 from evalsuite.pretraining.grounding import GroundingHead, OpenGrounding
 from evalsuite.pretraining.phrases import phrases_in, phrases_of
@@ -24,8 +23,9 @@ from evalsuite.pretraining.preparing import PretrainRequest
 from evalsuite.pretraining.recipes import GROUNDING, GroundingRecipe
 from evalsuite.pretraining.run import pretrain
 from evalsuite.records.errors import UserError
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import finetune
+from evalsuite.verbs.prepare import Request
 
 RECIPE = GROUNDING["beit3_tiny"]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evalsuite.backbones.contract import Features
+from evalsuite.contracts.backbone import Features
 from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.pooled import ImageClassHead, Nlvr2Head, VqaHead
 from evalsuite.heads.words import WordHead

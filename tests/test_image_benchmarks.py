@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from pycocotools import mask as official_mask
 
-from evalsuite.benchmark import Benchmark
 from evalsuite.catalog import benchmark_named
-from evalsuite.metrics.retrieval_features import packed
+from evalsuite.contracts.benchmark import Benchmark
+from evalsuite.kinds.retrieval.features import packed
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import named
 from evalsuite.tinyworld.write import write_world
@@ -300,7 +300,7 @@ def test_scoring_starts_without_torch_pandas_or_datasets(name: str) -> None:
         ("mmseg", "from evalsuite.metrics.official_miou import load_metric; load_metric(3)"),
         (
             "timm",
-            "from evalsuite.metrics.official_classification import official_accuracy; "
+            "from evalsuite.kinds.classification.official import official_accuracy; "
             "official_accuracy({}, None)",
         ),
     ],

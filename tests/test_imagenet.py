@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from evalsuite.tasks.imagenet import augment, mixing
 from evalsuite.tasks.imagenet.benchmark import BENCHMARK
 from evalsuite.tasks.imagenet.task import RECIPES, TASK, OpenImageNet
 from PIL import Image
@@ -17,14 +16,15 @@ from timm.data.auto_augment import _RAND_INCREASING_TRANSFORMS
 from timm.loss.cross_entropy import SoftTargetCrossEntropy
 from torchvision.datasets import ImageFolder
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.data import images
-from evalsuite.evaluating import evaluate
+from evalsuite.kinds.classification import augment, mixing
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request
 
 # timm's calls carry no types.
 AugmentOp: Any = auto_augment.AugmentOp

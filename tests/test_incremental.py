@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from evalsuite.backbones.beit3 import Beit3
-from evalsuite.backbones.beit3_config import CONFIGS, Beit3Config
-from evalsuite.backbones.contract import Features
+from evalsuite.backbones.beit3.config import CONFIGS, Beit3Config
+from evalsuite.backbones.beit3.model import Beit3
+from evalsuite.contracts.backbone import Features
 
 SMALL = replace(CONFIGS["beit3_tiny"], vocab_size=100)
 IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evalsuite.benchmark import Benchmark, Card, OfficialFile, Sample, Split
+from evalsuite.contracts.benchmark import Benchmark, Card, OfficialFile, Sample, Split
 from evalsuite.data import index as index_module
 from evalsuite.data.index import SampleIndex, open_index
 from evalsuite.records.cache import cache_folder

@@ -11,7 +11,7 @@ from pycocotools import mask as run_lengths
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as v2
 
-from evalsuite.data.instances import (
+from evalsuite.kinds.detection.instances import (
     Framing,
     Size,
     fitted,

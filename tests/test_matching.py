@@ -7,13 +7,13 @@ import pytest
 
 from evalsuite.catalog import benchmark_named
 from evalsuite.data.text import Tokenizer
-from evalsuite.evaluating import evaluate
-from evalsuite.metrics.retrieval_features import Features, features_of
+from evalsuite.kinds.retrieval.features import Features, features_of
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request
 
 TASKS = ("nlvr2", "retrieval_coco", "retrieval_flickr30k")
 SETTINGS = ("epochs=1", "batch_size=16")

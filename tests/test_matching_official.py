@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchscale_beit3 import official_beit3, official_features, prefixed
 
-from evalsuite.backbones.beit3 import Beit3
-from evalsuite.backbones.beit3_config import CONFIGS
+from evalsuite.backbones.beit3.config import CONFIGS
+from evalsuite.backbones.beit3.model import Beit3
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.loading import load_weights
-from evalsuite.benchmark import Sample
 from evalsuite.catalog import task_named
+from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.task import OpenTask
 from evalsuite.data.text import Tokenizer
-from evalsuite.metrics.retrieval_features import unpacked
-from evalsuite.task import OpenTask
+from evalsuite.kinds.retrieval.features import unpacked
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 
 PARTS = ("weight", "bias")

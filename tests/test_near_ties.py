@@ -15,17 +15,17 @@ from evalsuite.backbones.checkpoint import save_checkpoint
 from evalsuite.backbones.loading import official_state
 from evalsuite.catalog import benchmark_named
 from evalsuite.data.index import open_index
-from evalsuite.evaluating import evaluate
 from evalsuite.heads.deciding import decided
-from evalsuite.metrics.retrieval_features import features_of
-from evalsuite.metrics.retrieval_near_ties import count_near_ties
-from evalsuite.metrics.retrieval_results import ranks_of_predictions
+from evalsuite.kinds.retrieval.features import features_of
+from evalsuite.kinds.retrieval.near_ties import count_near_ties
+from evalsuite.kinds.retrieval.results import ranks_of_predictions
 from evalsuite.records.journal import Journaled, read_journals
 from evalsuite.records.near_ties import NearTies
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
-from evalsuite.setting_up import Request, set_up
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request, set_up
 
 TASKS = ("captioning", "imagenet", "nlvr2", "nocaps", "retrieval_coco")
 SHORT_CAPTIONS = "max_new=12"
@@ -34,8 +34,8 @@ DRIVER = f"""
 import sys
 from pathlib import Path
 from accelerate import Accelerator
-from evalsuite.evaluating import evaluate
-from evalsuite.setting_up import Request
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request
 Accelerator.end_training = lambda self: None
 world, weights, runs = map(Path, sys.argv[1:])
 for file in sorted(weights.iterdir()):

@@ -14,15 +14,15 @@ import pytest
 from PIL import Image
 from saved_runs import answers, report_in, saved_run
 
-from evalsuite.benchmark import Sample
 from evalsuite.catalog import benchmark_named
+from evalsuite.contracts.benchmark import Sample
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
-from evalsuite.report.page import page
-from evalsuite.report.page_run import shown_run
-from evalsuite.run_report import report_of
+from evalsuite.report.pages.page import page
+from evalsuite.report.pages.run import shown_run
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.run_report import report_of
 
 
 @pytest.fixture(scope="module")

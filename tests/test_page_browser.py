@@ -9,9 +9,9 @@ from browser import CHROMIUM, DRIVER, REASON, Browser, browser
 from saved_runs import HOSTILE, answers, report_in, saved_run
 
 from evalsuite.records.run import Run
-from evalsuite.reporting import compare
-from evalsuite.run_report import report_of
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.report import compare
+from evalsuite.verbs.run_report import report_of
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evalsuite.backbones.beit3 import beit3
-from evalsuite.benchmark import Sample
+from evalsuite.backbones.beit3.model import beit3
+from evalsuite.contracts.benchmark import Sample
 from evalsuite.data.images import sample_generator
 from evalsuite.data.index import open_index
 from evalsuite.data.masking import hide_words

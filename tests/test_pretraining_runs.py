@@ -14,18 +14,18 @@ import torch
 from PIL import Image
 
 from evalsuite.__main__ import main
+from evalsuite.backbones.beit3.recognise import recognise
 from evalsuite.backbones.checkpoint import read_checkpoint
-from evalsuite.backbones.convert import recognise
 from evalsuite.data.index import open_index
-from evalsuite.evaluating import evaluate, finetune
 from evalsuite.pretraining.corpus import CORPUS
 from evalsuite.pretraining.preparing import PretrainRequest
 from evalsuite.pretraining.run import pretrain
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
 from evalsuite.records.training import read_training
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate, finetune
+from evalsuite.verbs.prepare import Request
 
 SETTINGS = ("epochs=1", "batch_size=16", "micro_batch=8", "warmup_epochs=0.2")
 

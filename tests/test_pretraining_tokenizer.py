@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.checkpoint import save_checkpoint
 from evalsuite.backbones.loading import official_state
 from evalsuite.data.images import ImageReader, eval_transform

@@ -10,10 +10,10 @@ from caption_pieces import PIECES, SEPARATORS, fuzzed_captions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite.metrics.java import jar
-from evalsuite.metrics.official_captions import is_installed, official_tokens
-from evalsuite.metrics.ptb import SPLIT_WORDS, Lexer, tokenize
-from evalsuite.metrics.ptb_automaton import State
+from evalsuite.metrics.captions.java import jar
+from evalsuite.metrics.captions.official import is_installed, official_tokens
+from evalsuite.metrics.captions.ptb import SPLIT_WORDS, Lexer, tokenize
+from evalsuite.metrics.captions.ptb_automaton import State
 
 GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("captions.json").read_text())
 SAMPLES = Path(__file__).parent.parent.parent / "shared/data/official_samples/coco"

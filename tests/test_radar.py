@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from evalsuite.records.errors import UserError
-from evalsuite.report.radar import radar
-from evalsuite.report.radar_series import (
+from evalsuite.report.radar.draw import radar
+from evalsuite.report.radar.series import (
     SCALINGS,
     Point,
     Scaling,
@@ -217,7 +217,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
 
 def test_axes_and_series_load_without_matplotlib_or_torch() -> None:
     code = (
-        "import sys, evalsuite.report.radar_series; "
+        "import sys, evalsuite.report.radar.series; "
         "print({'torch', 'matplotlib'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

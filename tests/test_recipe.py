@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.engine.optimizer import optimizer_for
-from evalsuite.evaluating import finetune
 from evalsuite.heads.pooled import VqaHead
 from evalsuite.pretraining.recipes import TOKENIZER
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
-from evalsuite.setting_up import Request, _recipe
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import finetune
+from evalsuite.verbs.prepare import Request, _recipe
 
 RECIPE = Recipe(source="test", image_size=32, batch_size=128, epochs=1, warmup_epochs=0, lr=1e-3)
 

@@ -11,7 +11,7 @@ from jsonschema import validate
 from safetensors.torch import load_file, save_file
 
 from evalsuite.__main__ import main
-from evalsuite.backbones.fetch import shipped_files
+from evalsuite.backbones.weights import shipped_files
 from evalsuite.tinyworld.write import write_world
 
 Printed = Callable[..., str]

@@ -11,9 +11,9 @@ from saved_runs import answers, saved_run
 from evalsuite.catalog import benchmark_named
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
-from evalsuite.reporting import compare, report
-from evalsuite.run_report import report_of, result_name
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.report import compare, report
+from evalsuite.verbs.run_report import report_of, result_name
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from evalsuite.everything import evaluate_all
 from evalsuite.records.errors import UserError
-from evalsuite.reproducing import reproduce
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate_all import evaluate_all
+from evalsuite.verbs.prepare import Request
+from evalsuite.verbs.reproduce import reproduce
 
 
 @pytest.fixture(scope="module")

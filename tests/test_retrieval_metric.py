@@ -9,6 +9,12 @@ import torch
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
+from evalsuite.kinds.retrieval.features import Features, Pool, packed
+from evalsuite.kinds.retrieval.results import (
+    ranks_of_predictions,
+    read_retrieval,
+    write_retrieval,
+)
 from evalsuite.metrics.retrieval import (
     chance_recall,
     fold_recalls,
@@ -16,12 +22,6 @@ from evalsuite.metrics.retrieval import (
     ranks_of_features,
     ranks_of_scores,
     recall_scores,
-)
-from evalsuite.metrics.retrieval_features import Features, Pool, packed
-from evalsuite.metrics.retrieval_results import (
-    ranks_of_predictions,
-    read_retrieval,
-    write_retrieval,
 )
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import named

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from evalsuite.tasks.segmentation import augment, inference
 from evalsuite.tasks.segmentation.benchmark import BENCHMARK
 from evalsuite.tasks.segmentation.recipes import RECIPES
 from evalsuite.tasks.segmentation.task import TASK, OpenSegmentation
@@ -18,15 +17,16 @@ from mmseg_oracle import Mmseg, mmseg
 from PIL import Image
 from torch import Tensor
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.engine.plan import Plan
-from evalsuite.evaluating import evaluate
+from evalsuite.kinds.segmentation import augment, inference
 from evalsuite.metrics.official_miou import zero_label_reduced
 from evalsuite.records.errors import UserError
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request
 
 TINY = RECIPES["beit3_tiny"]
 SETTINGS = ("epochs=1", "batch_size=8")

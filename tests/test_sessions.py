@@ -11,9 +11,9 @@ import pytest
 from test_bad_input import Refused
 from test_bad_input import refused as refused
 
-from evalsuite.evaluating import evaluate
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from hotcoco import mask as run_lengths
 from PIL import Image
 
-from evalsuite.benchmark import Sample, Shown, ShowsSamples
 from evalsuite.catalog import benchmark_named, benchmark_names
-from evalsuite.metrics.retrieval_features import packed
+from evalsuite.contracts.benchmark import Sample, Shown, ShowsSamples
+from evalsuite.kinds.retrieval.features import packed
 from evalsuite.tinyworld.write import write_world
 
 

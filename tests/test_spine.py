@@ -13,12 +13,12 @@ import torch
 from jsonschema import Draft202012Validator
 
 from evalsuite.backbones.checkpoint import read_checkpoint
-from evalsuite.evaluating import evaluate, finetune
 from evalsuite.records.journal import read_journals
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate, finetune
+from evalsuite.verbs.prepare import Request
 
 SETTINGS = ("epochs=2", "batch_size=16", "min_answer_count=2")
 KEPT = ("task", "split", "scores", "baselines", "verdict", "failures", "weights", "recipe", "data")

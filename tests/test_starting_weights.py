@@ -7,22 +7,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evalsuite.backbones import fetch
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones import weights as fetch
+from evalsuite.backbones.beit3.model import beit3
+from evalsuite.backbones.beit3.recognise import recognise
 from evalsuite.backbones.checkpoint import save_checkpoint
-from evalsuite.backbones.convert import recognise
-from evalsuite.backbones.fetch import local_file, shipped_files
 from evalsuite.backbones.loading import official_state
+from evalsuite.backbones.weights import local_file, shipped_files
 from evalsuite.catalog import task_named, task_names
-from evalsuite.evaluating import evaluate
 from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.words import WordHead
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256
 from evalsuite.records.run import Run
-from evalsuite.setting_up import Request
-from evalsuite.starting_weights import holds_head
 from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.prepare import Request
+from evalsuite.verbs.starting_weights import holds_head
 
 MASKED = "beit3_tiny_patch8_32.safetensors"
 ITC = "beit3_tiny_itc_patch8_32.safetensors"

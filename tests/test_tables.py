@@ -16,9 +16,9 @@ from markdown_it import MarkdownIt
 
 from evalsuite.records.board import FOLDER
 from evalsuite.records.errors import UserError
-from evalsuite.report.table_data import Cell, Table, filled
-from evalsuite.report.table_definition import definitions, table_names
-from evalsuite.report.tables import table
+from evalsuite.report.tables.data import Cell, Table, filled
+from evalsuite.report.tables.definition import definitions, table_names
+from evalsuite.report.tables.tables import table
 
 COLLECTION = Path(__file__).parents[2] / "shared" / "published" / "beit3_paper.yaml"
 TEX = shutil.which("tectonic") or shutil.which("pdflatex")
@@ -280,7 +280,7 @@ def test_mistakes_are_named() -> None:
 
 
 def test_tables_load_without_torch() -> None:
-    code = "import sys, evalsuite.report.tables; print({'torch', 'matplotlib'} & set(sys.modules))"
+    code = "import sys, evalsuite.report.tables.tables; print({'torch', 'matplotlib'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -12,7 +12,7 @@ from tinyworld_numbers import Summary, standing, summary_of, table_of
 from tinyworld_page import KEPT, wins
 from tinyworld_rows import GOALS, MORE_ROWS, ROWS, SCRATCH, SCRATCH_LR, USUAL_TASKS
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.checkpoint import save_checkpoint
 from evalsuite.backbones.loading import official_state
 from evalsuite.catalog import benchmark_named, task_named, task_names

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from evalsuite.evaluating import evaluate
-from evalsuite.everything import evaluate_all
-from evalsuite.setting_up import Request
 from evalsuite.tinyworld.write import write_world
-from evalsuite.tracking import track_picture
+from evalsuite.verbs.evaluate import evaluate
+from evalsuite.verbs.evaluate_all import evaluate_all
+from evalsuite.verbs.prepare import Request
+from evalsuite.verbs.tracking import track_picture
 
 
 def events(folder: Path) -> EventAccumulator:

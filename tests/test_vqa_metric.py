@@ -15,9 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from make_vqa import annotation, official, real_predictions
 
-from evalsuite.metrics.vqa import paired_vqa_accuracy, question_accuracies, vqa_scores
-from evalsuite.metrics.vqa_normalise import REPAIRED, normalised, trimmed
-from evalsuite.metrics.vqa_references import Annotation, VqaReferences, index_annotations
+from evalsuite.metrics.vqa.accuracy import paired_vqa_accuracy, question_accuracies, vqa_scores
+from evalsuite.metrics.vqa.normalise import REPAIRED, normalised, trimmed
+from evalsuite.metrics.vqa.references import Annotation, VqaReferences, index_annotations
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import named
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from test_bad_input import refused as refused
 from torch import Tensor
 
-from evalsuite.backbones.beit3 import beit3
-from evalsuite.backbones.convert import convert
+from evalsuite.backbones.beit3.model import beit3
+from evalsuite.backbones.beit3.recognise import convert
 from evalsuite.backbones.loading import official_state
 from evalsuite.tinyworld.write import write_world
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from evalsuite.__main__ import main
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.loading import official_state
 
 State = dict[str, Tensor]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evalsuite.backbones.beit3_config import Beit3Config
+from evalsuite.backbones.beit3.config import Beit3Config
 
 
 def official_beit3(config: Beit3Config, seed: int = 0) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from evalsuite.backbones.contract import Backbone
+from evalsuite.contracts.backbone import Backbone
 from evalsuite.records.errors import UserError
 
 NUM_NAMED = 4

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from evalsuite.benchmark import (
+from evalsuite.contracts.benchmark import (
     Benchmark,
     ChecksSplits,
     OfficialFile,

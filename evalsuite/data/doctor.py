@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from evalsuite.benchmark import Benchmark, OfficialFile, SampleCheck, Split
+from evalsuite.contracts.benchmark import Benchmark, OfficialFile, SampleCheck, Split
 from evalsuite.data.checking import Inspector, left_out, truth_check
 from evalsuite.data.contents import count_files, count_records
 from evalsuite.data.decode import UnreadableImageError

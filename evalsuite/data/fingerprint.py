@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from evalsuite.benchmark import OfficialFile
+from evalsuite.contracts.benchmark import OfficialFile
 from evalsuite.records.files import file_sha256
 
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from evalsuite.benchmark import SampleId
+from evalsuite.contracts.benchmark import SampleId
 from evalsuite.data.augment import rand_augment
 from evalsuite.data.decode import UnreadableImageError, read_image
 

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 from datasets import Dataset
 
-from evalsuite.benchmark import Benchmark, Sample, SampleId
+from evalsuite.contracts.benchmark import Benchmark, Sample, SampleId
 from evalsuite.data.fingerprint import fingerprint, marks
 from evalsuite.records.cache import cache_folder
 from evalsuite.records.errors import UserError

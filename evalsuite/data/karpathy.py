@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from evalsuite.benchmark import Ids, OfficialFile, SampleId, Split
+from evalsuite.contracts.benchmark import Ids, OfficialFile, SampleId, Split
 from evalsuite.data.official_json import converted, fast, parsed_list, refuse_repeated
 from evalsuite.data.reading import read_bytes, shortened
 from evalsuite.records.errors import UserError

@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
-from evalsuite.benchmark import Benchmark
+from evalsuite.contracts.benchmark import Benchmark
 from evalsuite.records.journal import Journaled
 from evalsuite.records.run import Run
 

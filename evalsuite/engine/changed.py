@@ -5,13 +5,13 @@ from functools import partial
 
 from accelerate import Accelerator
 
-from evalsuite.benchmark import SampleId
+from evalsuite.contracts.benchmark import SampleId
+from evalsuite.contracts.task import ReadsMoreFiles
 from evalsuite.data.fingerprint import contents_mark
 from evalsuite.engine.loading import files_of
 from evalsuite.engine.predict import Predicting
 from evalsuite.engine.progress import Meter, say
 from evalsuite.records.run import Run
-from evalsuite.task import ReadsMoreFiles
 
 THREADS = 8  # reading waits for the disk, and hashing leaves Python's lock
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from evalsuite.benchmark import Benchmark
+from evalsuite.contracts.benchmark import Benchmark
 from evalsuite.data.checking import Inspector, left_out, truth_check
 from evalsuite.engine.predict import Predicting
 from evalsuite.engine.progress import Meter, say

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from evalsuite.contracts.task import ComparesSamples, OpenTask
 from evalsuite.data.index import SampleIndex
 from evalsuite.engine.loading import Batches, Budget, Loaded, Place, loader
 from evalsuite.engine.model import TaskModel, blinded
@@ -22,7 +23,6 @@ from evalsuite.engine.trainer_state import resume, save_state
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
 from evalsuite.records.training import TrainingPoint, note_training
-from evalsuite.task import ComparesSamples, OpenTask
 
 SECONDS_BETWEEN_STATES = 60.0
 STEPS_BETWEEN_LOGS = 10

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from evalsuite.benchmark import Sample, SampleId
+from evalsuite.contracts.benchmark import Sample, SampleId
+from evalsuite.contracts.task import Inputs, OpenTask, ReadsMoreFiles
 from evalsuite.data.images import sample_generator
 from evalsuite.data.index import SampleIndex
 from evalsuite.engine.session import own_cores
 from evalsuite.records.errors import UserError
-from evalsuite.task import Inputs, OpenTask, ReadsMoreFiles
 
 Marking = Callable[[Sample], str]
 

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from evalsuite.backbones.contract import Backbone
-from evalsuite.task import Batch, OpenTask
+from evalsuite.contracts.backbone import Backbone
+from evalsuite.contracts.task import Batch, OpenTask
 
 
 class TaskModel(nn.Module):

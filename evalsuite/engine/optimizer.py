@@ -5,7 +5,7 @@ import math
 from torch import nn
 from torch.optim import AdamW
 
-from evalsuite.backbones.contract import Backbone
+from evalsuite.contracts.backbone import Backbone
 from evalsuite.engine.plan import Plan
 from evalsuite.records.recipe import Recipe
 

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from evalsuite.benchmark import Sample
+from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.task import MeasuresSamples, OpenTask
 from evalsuite.data.fingerprint import contents_mark
 from evalsuite.data.index import SampleIndex
 from evalsuite.engine.loading import Batches, Budget, Loaded, Place, files_of, loader
@@ -21,7 +22,6 @@ from evalsuite.records.journal import Journal
 from evalsuite.records.near_ties import TOLERANCES
 from evalsuite.records.recipe import Recipe
 from evalsuite.records.run import Run
-from evalsuite.task import MeasuresSamples, OpenTask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evalsuite.backbones.contract import Features
+from evalsuite.contracts.backbone import Features
 from evalsuite.heads.pooled import initialise_linear
 
 START_SCALE = math.log(1 / 0.07)  # unilm beit3/modeling_finetune.py BEiT3ForRetrieval @768a3c8

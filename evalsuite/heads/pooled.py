@@ -7,8 +7,8 @@ files; sources are unilm beit3/modeling_finetune.py @768a3c8.
 import torch
 from torch import Generator, Tensor, nn
 
-from evalsuite.backbones.beit3_init import fill_truncated
-from evalsuite.backbones.contract import Features
+from evalsuite.backbones.beit3.init import fill_truncated
+from evalsuite.contracts.backbone import Features
 
 LAYER_NORM_EPS = 1e-5
 SMALL_INIT = 0.001

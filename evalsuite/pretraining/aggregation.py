@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evalsuite.backbones.beit3 import Beit3
-from evalsuite.backbones.contract import Backbone, Features
+from evalsuite.backbones.beit3.model import Beit3
+from evalsuite.contracts.backbone import Backbone, Features
 from evalsuite.pretraining.layers import PlainLayer
 
 LAYER_NORM_EPS = 1e-5

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evalsuite.backbones.beit3 import beit3
+from evalsuite.backbones.beit3.model import beit3
+from evalsuite.backbones.beit3.recognise import recognise
 from evalsuite.backbones.checkpoint import read_checkpoint
-from evalsuite.backbones.contract import Backbone
-from evalsuite.backbones.convert import recognise
 from evalsuite.backbones.loading import load_weights
+from evalsuite.contracts.backbone import Backbone
 from evalsuite.records.errors import UserError
 
 PIXEL_KEY = "pixel_codebook"

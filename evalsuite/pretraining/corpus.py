@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from evalsuite.benchmark import Benchmark, Card, Sample, Split
+from evalsuite.contracts.benchmark import Benchmark, Card, Sample, Split
 from evalsuite.data.karpathy import COCO_PATH, coco_split, read_karpathy
 from evalsuite.records.errors import UserError
 

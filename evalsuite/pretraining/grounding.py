@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evalsuite.backbones.contract import Backbone
-from evalsuite.benchmark import Sample
+from evalsuite.contracts.backbone import Backbone
+from evalsuite.contracts.benchmark import Sample
 from evalsuite.data.images import ImageReader, eval_transform, sample_generator
 from evalsuite.heads.pooled import initialise_linear
 from evalsuite.pretraining.codes import patches_of

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evalsuite.backbones.contract import Backbone, Features
+from evalsuite.contracts.backbone import Backbone, Features
 from evalsuite.data.images import ImageReader, eval_transform
 from evalsuite.data.index import SampleIndex
 from evalsuite.data.text import Tokenizer

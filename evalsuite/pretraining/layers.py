@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from evalsuite.backbones.multiway import Attention, FeedForward, mix, split_heads
+from evalsuite.backbones.beit3.multiway import Attention, FeedForward, mix, split_heads
 
 HEAD_WIDTH = 32  # of attention; divides the width of every backbone
 

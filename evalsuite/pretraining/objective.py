@@ -12,8 +12,8 @@ from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evalsuite.backbones.contract import Backbone, Features
-from evalsuite.benchmark import Sample
+from evalsuite.contracts.backbone import Backbone, Features
+from evalsuite.contracts.benchmark import Sample
 from evalsuite.data.images import ImageReader, eval_transform, sample_generator
 from evalsuite.data.masking import hide_words
 from evalsuite.data.text import Tokenizer

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.benchmark import Sample
+from evalsuite.contracts.benchmark import Sample
 from evalsuite.records.errors import UserError
 
 Numbers = NDArray[np.int64]

@@ -7,19 +7,20 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from evalsuite.backbones.beit3 import beit3
-from evalsuite.backbones.contract import Backbone
-from evalsuite.backbones.convert import recognise
-from evalsuite.backbones.fetch import local_file
+from evalsuite.backbones.beit3.model import beit3
+from evalsuite.backbones.beit3.recognise import recognise
 from evalsuite.backbones.loading import KeyReport, load_weights
 from evalsuite.backbones.weight_folder import one_file
+from evalsuite.backbones.weights import local_file
+from evalsuite.contracts.backbone import Backbone
+from evalsuite.contracts.task import OpenTask
 from evalsuite.data.index import SampleIndex, open_index
 from evalsuite.data.text import Tokenizer
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import say
 from evalsuite.engine.session import accelerator_for, share_cores
-from evalsuite.heads.dual_encoder import DualEncoder, RetrievalRecipe
 from evalsuite.heads.words import WordHead
+from evalsuite.kinds.retrieval.embed import DualEncoder, RetrievalRecipe
 from evalsuite.pretraining.codes import HINT, check_same, read_codes
 from evalsuite.pretraining.corpus import CORPUS
 from evalsuite.pretraining.grounding import OpenGrounding
@@ -36,10 +37,9 @@ from evalsuite.pretraining.tokenizer import OpenTokenizer
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256
 from evalsuite.records.recipe import Recipe
-from evalsuite.setting_up import backbone_for, data_folder, load_backbone, text_tokenizer
-from evalsuite.starting_weights import Weights, backbone_of, weights_named
-from evalsuite.task import OpenTask
-from evalsuite.training import TrainingRequest
+from evalsuite.verbs.prepare import backbone_for, data_folder, load_backbone, text_tokenizer
+from evalsuite.verbs.starting_weights import Weights, backbone_of, weights_named
+from evalsuite.verbs.tune import TrainingRequest
 
 FULL_WORLD = Path("data/tinyworld-full")
 TINY_TOKENIZER = "beit3_tiny_tokenizer.safetensors"

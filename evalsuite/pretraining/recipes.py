@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from evalsuite.heads.dual_encoder import RetrievalRecipe
+from evalsuite.kinds.retrieval.embed import RetrievalRecipe
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
 

@@ -22,7 +22,7 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_json
 from evalsuite.records.lock import folders_freed
 from evalsuite.records.run import Run
-from evalsuite.training import open_run, save_weights, train, tuning_of
+from evalsuite.verbs.tune import open_run, save_weights, train, tuning_of
 
 HEALTH_CAPTIONS = 500
 STAGES: tuple[Stage, ...] = ("tokenizer", "masked", "itc", "grounding")

@@ -13,11 +13,11 @@ from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evalsuite.backbones.beit3_init import sine_positions
-from evalsuite.backbones.contract import Backbone
-from evalsuite.benchmark import Sample
-from evalsuite.heads.gathering import num_processes
+from evalsuite.backbones.beit3.init import sine_positions
+from evalsuite.contracts.backbone import Backbone
+from evalsuite.contracts.benchmark import Sample
 from evalsuite.heads.pooled import initialise_linear
+from evalsuite.kinds.retrieval.gathering import num_processes
 from evalsuite.pretraining.codes import PIXEL_KEY, encoded, encoder_of, nearest, patches_of
 from evalsuite.pretraining.crops import crop_reader
 from evalsuite.pretraining.layers import PlainLayer

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalsuite.benchmark import Shown
+from evalsuite.contracts.benchmark import Shown
 from evalsuite.records.difference import Difference
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
-from evalsuite.report.markup import Html, element, fragment
-from evalsuite.report.page_parts import title_of
-from evalsuite.report.page_samples import Seen
+from evalsuite.report.pages.markup import Html, element, fragment
+from evalsuite.report.pages.parts import title_of
+from evalsuite.report.pages.samples import Seen
 
 NAMES = ("A", "B")
 CIRCUMSTANCES = (

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalsuite.benchmark import Card
+from evalsuite.contracts.benchmark import Card
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.conditions import TINY_WORLD

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evalsuite.benchmark import SampleId, Split
+from evalsuite.contracts.benchmark import SampleId, Split
 from evalsuite.data.reading import read_bytes
 
 

@@ -3,8 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from evalsuite.benchmark import Card, OfficialFile, Split
-from evalsuite.data.captions import read_coco_captions
+from evalsuite.contracts.benchmark import Card, OfficialFile, Split
 from evalsuite.data.karpathy import (
     COCO_SOURCE,
     NUM_COCO_IMAGES,
@@ -12,7 +11,8 @@ from evalsuite.data.karpathy import (
     coco_images,
     coco_split,
 )
-from evalsuite.metrics.caption_benchmark import CaptionBenchmark
+from evalsuite.kinds.captioning.benchmark import CaptionBenchmark
+from evalsuite.kinds.captioning.files import read_coco_captions
 
 TEST_PATH = "coco/annotations/image_info_test2014.json"
 TEST_WHAT = "COCO test2014 images without captions"

@@ -1,7 +1,7 @@
 """COCO captioning for fine-tuning and predicting."""
 
-from evalsuite.heads.captioning import Captioner, CaptioningRecipe
-from evalsuite.task import Task
+from evalsuite.contracts.task import Task
+from evalsuite.kinds.captioning.masked_words import Captioner, CaptioningRecipe
 
 from .benchmark import BENCHMARK
 

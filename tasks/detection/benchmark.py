@@ -5,9 +5,12 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.data.reading import shortened
-from evalsuite.metrics.coco_ap import (
+from evalsuite.kinds.detection.checks import SizeCheck, refuse_useless_training
+from evalsuite.kinds.detection.files import read_instances
+from evalsuite.kinds.detection.shown import showing
+from evalsuite.metrics.coco.ap import (
     Evaluated,
     Kind,
     ap_scores,
@@ -15,18 +18,15 @@ from evalsuite.metrics.coco_ap import (
     evaluate,
     paired_ap,
 )
-from evalsuite.metrics.coco_detections import Detections
-from evalsuite.metrics.coco_file import Image, Object
-from evalsuite.metrics.coco_results import detections_of, read_detections, write_detections
-from evalsuite.metrics.coco_truth import Truth
-from evalsuite.metrics.official_coco import official_ap
+from evalsuite.metrics.coco.detections import Detections
+from evalsuite.metrics.coco.file import Image, Object
+from evalsuite.metrics.coco.official import official_ap
+from evalsuite.metrics.coco.results import detections_of, read_detections, write_detections
+from evalsuite.metrics.coco.truth import Truth
 from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.score import Score
 
 from .card import CARD, FOLDERS, HELD_BACK, annotations_path
-from .checks import SizeCheck, refuse_useless_training
-from .files import read_instances
-from .shown import showing
 
 DRAWN = "no record has a bbox: box figures are of the boxes around the masks, as loadRes draws them"
 AREAS = (

@@ -1,6 +1,6 @@
 """The facts of COCO detection: splits, their official files and sizes."""
 
-from evalsuite.benchmark import Card, Ids, OfficialFile, Split
+from evalsuite.contracts.benchmark import Card, Ids, OfficialFile, Split
 
 COCO = "https://cocodataset.org/#download"
 SERVER = "COCO's evaluation servers, https://cocodataset.org/#upload"

@@ -10,22 +10,28 @@ from hotcoco import mask as run_lengths
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from evalsuite.backbones.contract import Backbone
-from evalsuite.benchmark import Sample
+from evalsuite.contracts.backbone import Backbone
+from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.task import Batch, Inputs, Task
 from evalsuite.data.images import read_image
-from evalsuite.data.instances import Size, fitted, framed_image, framed_instances, jittered
 from evalsuite.heads.cascade import Truth
 from evalsuite.heads.detector import Detector
 from evalsuite.heads.instance_masks import pasted
 from evalsuite.heads.suppression import Found
+from evalsuite.kinds.detection.checks import refuse_other_size
+from evalsuite.kinds.detection.instances import (
+    Size,
+    fitted,
+    framed_image,
+    framed_instances,
+    jittered,
+)
+from evalsuite.kinds.detection.views import Looking, View, find, mirrored
 from evalsuite.records.errors import UserError
-from evalsuite.task import Batch, Inputs, Task
 
 from .benchmark import BENCHMARK
 from .card import annotations_path
-from .checks import refuse_other_size
 from .recipes import RECIPES, DetectionRecipe
-from .views import Looking, View, find, mirrored
 
 # All files of COCO hold the same classes; the smallest is read first.
 SPLITS_WITH_CLASSES = ("val", "train", "test-dev")

@@ -7,24 +7,24 @@ from typing import Any, cast
 
 import numpy as np
 
-from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.data.names import IMAGE_SUFFIXES, image_ids
 from evalsuite.data.reading import read_text
-from evalsuite.metrics.classification import classification_scores, paired_top_1
-from evalsuite.metrics.classification_names import described_places
-from evalsuite.metrics.classification_results import (
+from evalsuite.kinds.classification.names import described_places
+from evalsuite.kinds.classification.official import official_accuracy
+from evalsuite.kinds.classification.results import (
     Labels,
     answers_of,
     read_classification,
     write_classification,
 )
-from evalsuite.metrics.official_classification import official_accuracy
+from evalsuite.kinds.classification.shown import showing
+from evalsuite.metrics.classification import classification_scores, paired_top_1
 from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.score import Score
 
 from .card import CARD, NAMES, REAL
 from .real import real_labels
-from .shown import showing
 
 
 class ImageNet:

@@ -1,6 +1,6 @@
 """The facts of ImageNet-1K: splits, their official files and sizes."""
 
-from evalsuite.benchmark import Card, Ids, OfficialFile, Split
+from evalsuite.contracts.benchmark import Card, Ids, OfficialFile, Split
 
 HOMEPAGE = "https://www.image-net.org"
 DOWNLOAD = "https://www.image-net.org/download.php"

@@ -10,21 +10,26 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from evalsuite.backbones.contract import Backbone
-from evalsuite.benchmark import Sample
+from evalsuite.contracts.backbone import Backbone
+from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.task import Batch, Inputs, Task
 from evalsuite.data.images import ImageReader
 from evalsuite.data.index import open_index
 from evalsuite.heads.deciding import decided
 from evalsuite.heads.pooled import ImageClassHead
+from evalsuite.kinds.classification.augment import augmenting_transform, plain_transform
+from evalsuite.kinds.classification.mixing import (
+    draw_mixture,
+    mixed_images,
+    soft_target_loss,
+    soft_targets,
+)
+from evalsuite.kinds.classification.probe import FeatureStore
 from evalsuite.metrics.classification import TOP
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
-from evalsuite.task import Batch, Inputs, Task
 
-from .augment import augmenting_transform, plain_transform
 from .benchmark import BENCHMARK
-from .mixing import draw_mixture, mixed_images, soft_target_loss, soft_targets
-from .probe import FeatureStore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.data.names import image_stem
 from evalsuite.data.official_json import refuse_repeated
 from evalsuite.data.reading import shortened
+from evalsuite.kinds.reasoning.shown import showing
 from evalsuite.metrics.bootstrap import share_interval
 from evalsuite.metrics.nlvr2 import (
     Nlvr2References,
@@ -24,7 +25,6 @@ from evalsuite.records.score import Score
 from . import official
 from .card import CARD, NUM_IN_SUBSET, examples_path, image_paths, subset_path
 from .files import LABELS, Example, read_examples, read_results
-from .shown import showing
 
 
 class Nlvr2:

@@ -1,6 +1,6 @@
 """The facts of NLVR2: splits, their official files and sizes."""
 
-from evalsuite.benchmark import Card, Ids, OfficialFile, Split
+from evalsuite.contracts.benchmark import Card, Ids, OfficialFile, Split
 
 HOMEPAGE = "https://lil.nlp.cornell.edu/nlvr"
 REPOSITORY = "https://github.com/lil-lab/nlvr/tree/master/nlvr2/data"

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from evalsuite.benchmark import Card, Ids, OfficialFile, Split
-from evalsuite.data.captions import read_coco_captions
+from evalsuite.contracts.benchmark import Card, Ids, OfficialFile, Split
 from evalsuite.data.karpathy import (
     NUM_COCO_SENTENCES,
     CaptionedImage,
     coco_images,
     coco_split,
 )
-from evalsuite.metrics.caption_benchmark import CaptionBenchmark
+from evalsuite.kinds.captioning.benchmark import CaptionBenchmark
+from evalsuite.kinds.captioning.files import read_coco_captions
 
 SOURCE = "https://nocaps.org/download"
 PATHS = {

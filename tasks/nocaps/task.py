@@ -1,7 +1,7 @@
 """nocaps for fine-tuning and predicting: captions learnt from COCO, of things it does not have."""
 
-from evalsuite.heads.captioning import Captioner, CaptioningRecipe
-from evalsuite.task import Task
+from evalsuite.contracts.task import Task
+from evalsuite.kinds.captioning.masked_words import Captioner, CaptioningRecipe
 
 from .benchmark import BENCHMARK
 

@@ -1,8 +1,8 @@
 """COCO retrieval on Karpathy's split, for `evalsuite tasks`, `doctor` and `score`."""
 
-from evalsuite.benchmark import Card
+from evalsuite.contracts.benchmark import Card
 from evalsuite.data.karpathy import COCO_PATH, NUM_COCO_SENTENCES, coco_images, coco_split
-from evalsuite.metrics.retrieval_benchmark import RetrievalBenchmark
+from evalsuite.kinds.retrieval.benchmark import RetrievalBenchmark
 
 CARD = Card(
     name="retrieval_coco",

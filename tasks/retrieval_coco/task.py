@@ -1,7 +1,7 @@
 """COCO retrieval for fine-tuning and predicting: see heads/dual_encoder.py."""
 
-from evalsuite.heads.dual_encoder import DualEncoder, RetrievalRecipe
-from evalsuite.task import Task
+from evalsuite.contracts.task import Task
+from evalsuite.kinds.retrieval.embed import DualEncoder, RetrievalRecipe
 
 from .benchmark import BENCHMARK
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from evalsuite.benchmark import Card, Ids, OfficialFile, SampleId, Split
+from evalsuite.contracts.benchmark import Card, Ids, OfficialFile, SampleId, Split
 from evalsuite.data.karpathy import DOWNLOAD, CaptionedImage, read_karpathy
 from evalsuite.data.names import image_stem
 from evalsuite.data.official_json import refuse_repeated
-from evalsuite.metrics.retrieval_benchmark import RetrievalBenchmark
+from evalsuite.kinds.retrieval.benchmark import RetrievalBenchmark
 
 SOURCE = "karpathy/dataset_flickr30k.json"
 IMAGES = "flickr30k-images"

@@ -8,9 +8,20 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from PIL import Image
 
-from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.data.names import IMAGE_SUFFIXES
 from evalsuite.data.reading import shortened
+from evalsuite.kinds.segmentation.checks import LabelCheck
+from evalsuite.kinds.segmentation.files import (
+    Classes,
+    LabelMaps,
+    files_by_stem,
+    named_or_numbered,
+    read_classes,
+    read_labels,
+    unpacked_labels,
+)
+from evalsuite.kinds.segmentation.shown import showing
 from evalsuite.metrics.miou import (
     Areas,
     Counts,
@@ -26,17 +37,6 @@ from evalsuite.records.files import written_whole
 from evalsuite.records.score import Score
 
 from .card import ANNOTATIONS, CARD, IMAGES
-from .checks import LabelCheck
-from .files import (
-    Classes,
-    LabelMaps,
-    files_by_stem,
-    named_or_numbered,
-    read_classes,
-    read_labels,
-    unpacked_labels,
-)
-from .shown import showing
 
 
 class Truth(NamedTuple):

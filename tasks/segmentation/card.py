@@ -1,6 +1,6 @@
 """The facts of ADE20K: splits, their official files and sizes."""
 
-from evalsuite.benchmark import Card, Ids, OfficialFile, Split
+from evalsuite.contracts.benchmark import Card, Ids, OfficialFile, Split
 
 ROOT = "ADEChallengeData2016"
 HOMEPAGE = "http://sceneparsing.csail.mit.edu/"

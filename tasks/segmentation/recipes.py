@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from evalsuite.heads.mask2former import Mask2FormerShape
 from evalsuite.heads.upernet import UperNetShape
+from evalsuite.kinds.segmentation.augment import Augmentation
+from evalsuite.kinds.segmentation.inference import Window
 from evalsuite.records.recipe import Recipe
-
-from .augment import Augmentation
-from .inference import Window
 
 STEPS_PER_EPOCH = 20_210 // 16  # images of train, images a step
 

@@ -9,20 +9,33 @@ from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evalsuite.backbones.contract import Backbone
-from evalsuite.benchmark import Sample
+from evalsuite.contracts.backbone import Backbone
+from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.task import Batch, Inputs, Task
 from evalsuite.data.images import read_image
 from evalsuite.heads.mask2former import Mask2Former
 from evalsuite.heads.upernet import UperNet
+from evalsuite.kinds.segmentation.augment import (
+    augmented,
+    normalised,
+    pixels_of,
+    resized_image,
+    without_zero,
+)
+from evalsuite.kinds.segmentation.checks import true_labels
+from evalsuite.kinds.segmentation.files import packed_labels, read_classes
+from evalsuite.kinds.segmentation.inference import (
+    MULTI_SCALE,
+    SINGLE_SCALE,
+    Reading,
+    Seen,
+    labels_of,
+    whole_patches,
+)
 from evalsuite.metrics.miou import confusion_counts
 from evalsuite.records.errors import UserError
-from evalsuite.task import Batch, Inputs, Task
 
-from .augment import augmented, normalised, pixels_of, resized_image, without_zero
 from .benchmark import BENCHMARK
-from .checks import true_labels
-from .files import packed_labels, read_classes
-from .inference import MULTI_SCALE, SINGLE_SCALE, Reading, Seen, labels_of, whole_patches
 from .recipes import RECIPES, SegmentationRecipe
 
 CHOICES = {"head": ("upernet", "mask2former"), "inference": ("slide", "whole")}

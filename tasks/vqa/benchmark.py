@@ -16,26 +16,26 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.benchmark import Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.data.reading import shortened
-from evalsuite.metrics.vqa import mean_accuracy, mean_scores, paired_mean
-from evalsuite.metrics.vqa_exact import (
+from evalsuite.kinds.answering.baselines import learn_prior
+from evalsuite.kinds.answering.shown import showing
+from evalsuite.metrics.vqa.accuracy import mean_accuracy, mean_scores, paired_mean
+from evalsuite.metrics.vqa.exact import (
     EXACT,
     fitting_rule,
     fitting_values,
     questions_not_of_ten,
 )
-from evalsuite.metrics.vqa_references import VqaReferences
+from evalsuite.metrics.vqa.references import VqaReferences
 from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.files import write_text
 from evalsuite.records.score import Score
 
 from . import official
-from .baselines import learn_prior
 from .card import CARD, HELD_BACK, NUM_IMAGES, PARTS, annotations_path, image_path, questions_path
 from .files import read_annotations, read_majority_answers, read_questions, read_results
 from .index import load_references
-from .shown import showing
 
 LOGGER = logging.getLogger(__name__)
 NUM_MINIVAL_IMAGES = 1000  # unilm beit3/datasets.py @6996194, which shuffles without a seed

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from evalsuite.benchmark import Card, Ids, OfficialFile, SampleId, Split
+from evalsuite.contracts.benchmark import Card, Ids, OfficialFile, SampleId, Split
 
 from .files import DOWNLOAD
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from evalsuite.benchmark import SampleId
+from evalsuite.contracts.benchmark import SampleId
 from evalsuite.data.official_json import (
     converted,
     fast,
@@ -17,7 +17,7 @@ from evalsuite.data.official_json import (
     with_ids,
 )
 from evalsuite.data.reading import read_bytes, shortened
-from evalsuite.metrics.vqa_references import NUM_HUMANS, Annotation
+from evalsuite.metrics.vqa.references import NUM_HUMANS, Annotation
 from evalsuite.records.errors import UserError
 
 OFFICIAL_IDS = list(range(1, NUM_HUMANS + 1))

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from evalsuite.data.reading import read_bytes
-from evalsuite.metrics.vqa_references import VqaReferences, index_annotations
+from evalsuite.metrics.vqa.references import VqaReferences, index_annotations
 from evalsuite.records.cache import cache_folder
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import written_whole

@@ -10,18 +10,18 @@ from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evalsuite.backbones.contract import Backbone
-from evalsuite.benchmark import Sample
+from evalsuite.contracts.backbone import Backbone
+from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.task import Batch, Inputs, Task
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.text import Tokenizer
 from evalsuite.heads.deciding import decided
 from evalsuite.heads.pooled import VqaHead
 from evalsuite.heads.text import padded
+from evalsuite.kinds.answering.vocabulary import MIN_COUNT, answer_vocabulary, soft_target
 from evalsuite.records.recipe import Recipe
-from evalsuite.task import Batch, Inputs, Task
 
 from .benchmark import BENCHMARK
-from .vocabulary import MIN_COUNT, answer_vocabulary, soft_target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from evalsuite.metrics.official_captions import Captions, official_scores, official_tokens
+from evalsuite.metrics.captions.official import Captions, official_scores, official_tokens
 
 # Each is one text to the tokenizer: tokens depend on the next line.
 LINES = {

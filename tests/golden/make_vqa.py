@@ -18,7 +18,7 @@ from typing import Any
 
 from evalsuite.tasks.vqa.official import FULL_PRECISION, official_class
 
-from evalsuite.metrics.vqa_normalise import REPAIRED
+from evalsuite.metrics.vqa.normalise import REPAIRED
 
 OUTPUT = Path(__file__).with_name("vqa.json")
 SEED = 20_170_426  # the day of the release of VQA v2.0

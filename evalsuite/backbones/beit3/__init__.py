@@ -1,0 +1,1 @@
+"""BEiT-3: its configurations, keys, layers and released files."""

@@ -1,0 +1,1 @@
+"""What a benchmark, a task and a backbone promise; torch only in backbone.py and task.py."""

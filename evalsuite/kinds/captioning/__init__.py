@@ -1,0 +1,1 @@
+"""Captions of an image: reading files, protocols, pages."""

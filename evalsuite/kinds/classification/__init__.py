@@ -1,0 +1,1 @@
+"""One class an image: result files, mixing, probes, pages."""

@@ -1,0 +1,1 @@
+"""Boxes and masks of objects: files, frames, views, pages."""

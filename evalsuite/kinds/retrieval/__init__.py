@@ -1,0 +1,1 @@
+"""Images and texts that find each other: features, ranks, pages."""

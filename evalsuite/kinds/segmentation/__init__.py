@@ -1,0 +1,1 @@
+"""A class for every pixel: label maps, windows, pages."""

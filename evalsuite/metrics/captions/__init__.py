@@ -1,0 +1,1 @@
+"""The caption scores, equal to pycocoevalcap's."""

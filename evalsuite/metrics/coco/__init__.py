@@ -1,0 +1,1 @@
+"""COCO's average precision, equal to pycocotools'."""

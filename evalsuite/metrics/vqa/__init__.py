@@ -1,0 +1,1 @@
+"""VQA accuracy, equal to the official script's."""
