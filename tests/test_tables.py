@@ -280,7 +280,10 @@ def test_mistakes_are_named() -> None:
 
 
 def test_tables_load_without_torch() -> None:
-    code = "import sys, evalsuite.report.tables.tables; print({'torch', 'matplotlib'} & set(sys.modules))"
+    code = (
+        "import sys, evalsuite.report.tables.tables; "
+        "print({'torch', 'matplotlib'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

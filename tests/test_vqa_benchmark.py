@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from evalsuite.tasks.vqa import index
+from evalsuite.tasks.vqa.answers import answer_vocabulary
 from evalsuite.tasks.vqa.benchmark import BENCHMARK, minival_images
 from evalsuite.tasks.vqa.index import load_references
 from evalsuite.tasks.vqa.official import CHECKOUT
 from make_vqa import real_predictions
 
-from evalsuite.kinds.answering.vocabulary import answer_vocabulary, soft_target
+from evalsuite.kinds.answering.vocabulary import soft_target
 from evalsuite.records.errors import UserError
 
 REAL = Path(__file__).parents[2] / "shared/data/official_samples/vqav2"

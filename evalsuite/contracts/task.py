@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from evalsuite.contracts.backbone import Backbone
 from evalsuite.contracts.benchmark import Benchmark, Sample
-from evalsuite.data.text import Tokenizer
+from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.data.text import UNKNOWN, Tokenizer
+from evalsuite.contracts.tokenizer import Tokenizer
+from evalsuite.data.text import UNKNOWN
 
 # unilm beit3/datasets.py CaptioningDataset @768a3c8: 80% become the mask, 10% stay, 10% any word.
 TO_MASK, UNTOUCHED = 0.8, 0.1

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from evalsuite.contracts.backbone import Backbone, Features
+from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform
 from evalsuite.data.index import SampleIndex
-from evalsuite.data.text import Tokenizer
 from evalsuite.heads.text import padded
 from evalsuite.pretraining.words import ANY, REST, kind_of
 

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from evalsuite.contracts.backbone import Backbone, Features
 from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, sample_generator
 from evalsuite.data.masking import hide_words
-from evalsuite.data.text import Tokenizer
 from evalsuite.heads.pooled import initialise_linear
 from evalsuite.heads.text import padded
 from evalsuite.pretraining.aggregation import Aggregator, early_tokens

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.data.text import Tokenizer
+from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.records.errors import UserError
 from evalsuite.tinyworld.captions import SYNONYMS
 from evalsuite.tinyworld.scene import COLOURS, COLUMNS, GROUNDS, HALF, ROWS, SHAPES

@@ -26,7 +26,7 @@ from evalsuite.metrics.coco.truth import Truth
 from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.score import Score
 
-from .card import CARD, FOLDERS, HELD_BACK, annotations_path
+from .card import CARD, COCO, FOLDERS, HELD_BACK, annotations_path
 
 DRAWN = "no record has a bbox: box figures are of the boxes around the masks, as loadRes draws them"
 AREAS = (
@@ -57,7 +57,7 @@ class Detection:
                 score with; only what is trained on need not be.
         """
         official = data / annotations_path(_known(split))
-        file = read_instances(official)
+        file = read_instances(official, COCO)
         if split != CARD.train_split and split not in HELD_BACK:
             Truth(official, file.file)  # before hours of predicting
         for image in file.images:
@@ -73,7 +73,7 @@ class Detection:
         """
         training = data / annotations_path(CARD.train_split)
         if training.is_file():
-            refuse_useless_training(data / annotations_path(_known(split)), training)
+            refuse_useless_training(data / annotations_path(_known(split)), training, COCO)
         return SizeCheck(data)
 
     def categories(self, data: Path, split: str) -> dict[Any, str]:
@@ -82,7 +82,7 @@ class Detection:
         Raises:
             UserError: as `samples`.
         """
-        file = read_instances(data / annotations_path(_known(split)))
+        file = read_instances(data / annotations_path(_known(split)), COCO)
         return {one.id: one.title for one in file.categories}
 
     def references(
@@ -129,7 +129,7 @@ class Detection:
             UserError: a record is malformed, or of an image that the split has not.
         """
         if data is not None and split is not None:
-            file = read_instances(data / annotations_path(_known(split)))
+            file = read_instances(data / annotations_path(_known(split)), COCO)
             known = {image.id for image in file.images}
             strange = [id for id in predictions if id not in known]
             if strange:

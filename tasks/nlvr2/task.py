@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from evalsuite.contracts.backbone import Backbone
 from evalsuite.contracts.benchmark import Sample
 from evalsuite.contracts.task import Batch, Inputs, Task
+from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
-from evalsuite.data.text import Tokenizer
 from evalsuite.heads.deciding import decided
 from evalsuite.heads.pooled import Nlvr2Head
 from evalsuite.heads.text import padded

@@ -36,7 +36,7 @@ from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.files import written_whole
 from evalsuite.records.score import Score
 
-from .card import ANNOTATIONS, CARD, IMAGES
+from .card import ANNOTATIONS, CARD, CLASSES, DOWNLOAD, IMAGES
 
 
 class Truth(NamedTuple):
@@ -78,14 +78,14 @@ class Segmentation:
         """Return what opens the label maps of a split, None where they are held back."""
         if _known(split) not in ANNOTATIONS:
             return None
-        return LabelCheck(data, len(read_classes(data).names))
+        return LabelCheck(data, len(read_classes(data / CLASSES, DOWNLOAD).names))
 
     def class_names(self, data: Path) -> list[str]:
         """Return the names of the classes; label k is `class_names[k - 1]`.
 
         They are numbered, with a warning, where the table of classes is missing or malformed.
         """
-        return named_or_numbered(data).names
+        return named_or_numbered(data / CLASSES, DOWNLOAD).names
 
     def references(
         self, data: Path, split: str, *, only: Collection[SampleId] | None = None
@@ -102,7 +102,7 @@ class Segmentation:
             )
         paths = _annotations(data, split)
         kept = {name: path for name, path in paths.items() if only is None or name in only}
-        return Truth(kept, named_or_numbered(data))
+        return Truth(kept, named_or_numbered(data / CLASSES, DOWNLOAD))
 
     def read_predictions(self, path: Path) -> Predictions:
         """Return the label PNGs of a folder, named as the images, labels 1 to 150.

@@ -36,6 +36,7 @@ from evalsuite.metrics.miou import confusion_counts
 from evalsuite.records.errors import UserError
 
 from .benchmark import BENCHMARK
+from .card import CLASSES, DOWNLOAD
 from .recipes import RECIPES, SegmentationRecipe
 
 CHOICES = {"head": ("upernet", "mask2former"), "inference": ("slide", "whole")}
@@ -54,7 +55,7 @@ class OpenSegmentation:
             if found not in choices:
                 raise UserError(f"--set {name}={found}: expected {' or '.join(choices)}")
         self._data, self._recipe = data, recipe
-        self._num_classes = len(read_classes(data).names)
+        self._num_classes = len(read_classes(data / CLASSES, DOWNLOAD).names)
         self._views = MULTI_SCALE if recipe.multi_scale else SINGLE_SCALE
 
     def head(self, backbone: Backbone, *, seed: int) -> nn.Module:

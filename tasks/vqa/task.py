@@ -13,14 +13,15 @@ from torch.nn import functional as F
 from evalsuite.contracts.backbone import Backbone
 from evalsuite.contracts.benchmark import Sample
 from evalsuite.contracts.task import Batch, Inputs, Task
+from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
-from evalsuite.data.text import Tokenizer
 from evalsuite.heads.deciding import decided
 from evalsuite.heads.pooled import VqaHead
 from evalsuite.heads.text import padded
-from evalsuite.kinds.answering.vocabulary import MIN_COUNT, answer_vocabulary, soft_target
+from evalsuite.kinds.answering.vocabulary import soft_target
 from evalsuite.records.recipe import Recipe
 
+from .answers import MIN_COUNT, answer_vocabulary
 from .benchmark import BENCHMARK
 
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from evalsuite.contracts.backbone import Backbone
 from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.masking import hide_words
-from evalsuite.data.text import Tokenizer
 from evalsuite.heads.deciding import Decided
 from evalsuite.heads.text import padded
 from evalsuite.heads.words import WordHead, without_worst, word_losses

@@ -52,21 +52,21 @@ def refuse_other_size(path: Path, size: tuple[int, int], height_width: Sequence[
     raise UserError(f"{found}; use the image that was annotated, at its size")
 
 
-def refuse_useless_training(truth: Path, training: Path) -> None:
+def refuse_useless_training(truth: Path, training: Path, source: str) -> None:
     """Do nothing where a model of boxes and masks can be trained for an evaluation file.
 
     Raises:
         UserError: the training objects have boxes alone, or one file has a class that the other
             has not, or has under another name.
     """
-    learnt = read_instances(training)
+    learnt = read_instances(training, source)
     things = learnt.file.annotations or []
     if things and not any(map(_has_outline, things)):
         raise UserError(
             f"{training}: no object has a segmentation, and the detector learns boxes and masks "
             "together; boxes of any model are scored by `evalsuite score detection --predictions`"
         )
-    here = {one.id: one.name for one in read_instances(truth).categories}
+    here = {one.id: one.name for one in read_instances(truth, source).categories}
     there = {one.id: one.name for one in learnt.categories}
     for path, known, other, lacks in (
         (truth, here, training, there),

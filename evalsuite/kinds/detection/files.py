@@ -8,7 +8,6 @@ from evalsuite.data.official_json import refuse_repeated
 from evalsuite.data.reading import shortened
 from evalsuite.metrics.coco.file import Category, CocoFile, Image, Object, read_coco_file
 from evalsuite.records.errors import UserError
-from evalsuite.tasks.detection.card import COCO
 
 NO_NAME = "image {0.id} has no file_name"
 NO_SIZE = "image {0.id} has no height and width in pixels"
@@ -26,16 +25,19 @@ class Instances(NamedTuple):
     objects: dict[Any, list[Object]]
 
 
-def read_instances(path: Path) -> Instances:
+def read_instances(path: Path, source: str) -> Instances:
     """Return an instances file, classes in the order of their ids.
 
     Objects of images that the file has not are left out, as pycocotools does.
+
+    Args:
+        source: where the file is fetched, for the message where it is not there.
 
     Raises:
         UserError: the file is missing, torn or not of that format, names an image twice or without
             its size, or an object has a class that the file has not, or no box of positive size.
     """
-    file = read_coco_file(path, COCO)
+    file = read_coco_file(path, source)
     refuse_repeated(path, (image.id for image in file.images), "image")
     known = {category.id for category in file.categories}
     things = file.annotations or []

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from evalsuite.contracts.backbone import Backbone
 from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
-from evalsuite.data.text import Tokenizer
 from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.text import padded
 from evalsuite.kinds.retrieval.features import packed

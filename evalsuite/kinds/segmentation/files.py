@@ -15,7 +15,6 @@ from evalsuite.data.decode import DECODING_ERRORS, limited_image
 from evalsuite.data.reading import read_text, shortened
 from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.file_kinds import LOOKED_AT, kind_of
-from evalsuite.tasks.segmentation.card import CLASSES, DOWNLOAD
 
 LabelMap = NDArray[np.uint8]
 NUM_CLASSES = 150  # of ADE20K: arXiv:1608.05442
@@ -136,14 +135,16 @@ def unpacked_labels(packed: Mapping[str, str]) -> LabelMap:
         raise UserError(f"a journal's label map cannot be decoded: {error}") from None
 
 
-def read_classes(data: Path) -> Classes:
+def read_classes(path: Path, source: str) -> Classes:
     """Return the classes of `objectInfo150.txt`.
+
+    Args:
+        source: where the file is fetched, for the message where it is not there.
 
     Raises:
         UserError: the file is missing or not of that format.
     """
-    path = data / CLASSES
-    lines = read_text(path, "ADE20K's table of classes", DOWNLOAD).splitlines()[1:]
+    lines = read_text(path, "ADE20K's table of classes", source).splitlines()[1:]
     rows = [line.split("\t") for line in lines if line.strip()]
     try:
         numbers = [int(row[0]) for row in rows]
@@ -157,14 +158,14 @@ def read_classes(data: Path) -> Classes:
     return classes
 
 
-def named_or_numbered(data: Path) -> Classes:
+def named_or_numbered(path: Path, source: str) -> Classes:
     """Return the classes of `objectInfo150.txt`; numbered, with a warning, where it is no help.
 
     Then there are ADE20K's 150. A class that is neither true nor predicted leaves every mean, so
     that a smaller number would give the same scores.
     """
     try:
-        return read_classes(data)
+        return read_classes(path, source)
     except UserError as error:
         warnings.warn(
             f"{error}; until then the classes are numbered 1 to {NUM_CLASSES}", Remark, stacklevel=2

@@ -10,7 +10,7 @@ from importlib.resources import files
 from evalsuite.report.pages.markup import Html, data_block, element, fragment
 from evalsuite.report.pages.samples import SampleTable
 
-FOLDER = "evalsuite.report"
+FOLDER = "evalsuite.report.pages"
 
 
 def document(title: str, header: Html, main: Html, samples: Mapping[str, SampleTable]) -> str:
