@@ -51,6 +51,7 @@ WHERE_PRINTED = {  # the verbs that run a file's code, where not all do
     "evalsuite/report/radar/draw.py": {"radar"},
 }
 OTHERS = {"--help"}
+TIMMS = {"--label-type", "--include-index", "--topk", "--results-separate-col"}  # inference.py
 
 
 class Said(NamedTuple):
@@ -148,6 +149,8 @@ def faults(said: Said) -> list[str]:
     options = set().union(*(known[verb] for verb in chosen))
     if named:  # the sentence around the command may name options of the verb that prints it
         options |= set().union(*(known[verb] for verb in printed_by or known.keys()))
+    if "timm" in said.text:
+        options |= TIMMS
     wrong += [
         f"no option {option}" for option in OPTION.findall(said.text) if option not in options
     ]
