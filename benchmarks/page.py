@@ -43,7 +43,7 @@ def make_run(folder: Path) -> Path:
         "device": "cpu",
     }
     session |= {"processes": 1, "precision": "no", "versions": {}}
-    run = Run.continue_or_create(folder / "runs", identity, session)
+    run = Run.continue_or_create(Run.folder_of(folder / "runs", identity), identity, session)
     weights = {"origin": "none", "sha256": None, "fine_tuned_here": False, "keys": None}
     source = {"folder": str(folder), "name": None, "fingerprint": "1" * 64}
     run.facts.update(weights=weights, phases={}, split="val")

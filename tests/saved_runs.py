@@ -36,7 +36,7 @@ def saved_run(
         "commit": None,
     }
     sessions |= {"device": "cpu", "processes": 1, "precision": "no", "versions": {"torch": "2"}}
-    run = Run.continue_or_create(runs, identity, sessions)
+    run = Run.continue_or_create(Run.folder_of(runs, identity), identity, sessions)
     origin = {"origin": "from scratch, seed 0", "sha256": None, "fine_tuned_here": True}
     data = {"folder": str(world), "name": "tinyworld", "fingerprint": "1" * 64}
     run.facts.update(weights={**origin, "keys": None}, phases={}, split=split)
