@@ -97,3 +97,13 @@ def test_settings_of_answering_that_are_not_the_recipes_bring_no_verdict(
     reason = report["verdict"]["reason"]
     assert "answered with max_text_tokens=8, the published recipe has 32" in reason
     assert "only the first 8 samples were measured (--limit)" in reason
+
+
+def test_settings_of_training_that_are_not_the_recipes_bring_no_verdict(
+    evaluated: Evaluated,
+) -> None:
+    changed = ("--set", "epochs=1", "--set", "activation_checkpointing=true")
+    report = evaluated("mine.safetensors", "retrieval_coco", "--new-head", *changed)
+    assert set(report["changed"]) == {"epochs"}
+    assert "trained with epochs=1.0, the published recipe has 0.4" in report["verdict"]["reason"]
+    assert "settings epochs=1.0 (recipe: 0.4)" in report["verdict"]["compared"]

@@ -92,6 +92,7 @@ def test_fine_tuning_a_released_pretrained_file_is_held_against_its_published_re
         ({"head_outputs": 1000}, "a head of 1,000 outputs, that of beit3_base_patch16_480_vqa.pth"),
         ({"is_trained_here": True}, "trained further here, and is no longer that file"),
         ({"changed": {"num_beams": [3, 1]}}, "num_beams=1, the published recipe has 3"),
+        ({"changed": {"epochs": [10, 1]}}, "trained with epochs=1, the published recipe has 10"),
         ({"checked": None}, "not known to be the official data: measured before"),
         ({"unlike": "36 samples where the official split has 107,394"}, "36 samples where"),
         ({"is_blind": True}, "greyed out"),

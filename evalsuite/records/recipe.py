@@ -17,6 +17,12 @@ ANSWERED_WITH = (
     *("window", "test_scales", "test_flip", "soft_nms", "min_score", "num_proposals"),
     *("inference", "multi_scale", "flip_test"),
 )
+# Settings by which trained weights are not told apart: a comparison has the first two from
+# elsewhere, and the others say how the same sums are done.
+NOT_TRAINED_WITH = (
+    *("image_size", "blind", "source"),
+    *("micro_batch", "precision", "activation_checkpointing"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +93,18 @@ class Recipe:
         return {name: value for name, value in asdict(self).items() if name != "weights"}
 
 
-def changed_answering(published: Recipe, used: Recipe) -> dict[str, list[Any]]:
-    """Return the settings of answering that were changed: the published value and the used one.
+def changed_settings(published: Recipe, used: Recipe, *, is_trained: bool) -> dict[str, list[Any]]:
+    """Return the settings that were changed: the published value and the used one.
 
-    The resolution is not among them: whoever compares has it from elsewhere.
+    Those of training count where the weights were trained with them, `is_trained`.
     """
     before, now = published.to_json(), used.to_json()
-    names = [name for name in ANSWERED_WITH if before.get(name) != now.get(name)]
-    return {name: [before[name], now[name]] for name in names}
+    names = {*before} - {*NOT_TRAINED_WITH} if is_trained else {*ANSWERED_WITH}
+    return {
+        name: [before[name], now[name]]
+        for name in before
+        if name in names and before[name] != now[name]
+    }
 
 
 def _chosen(key: str, text: str, known: tuple[str, ...]) -> str:

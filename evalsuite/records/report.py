@@ -23,7 +23,7 @@ class Report:
     seconds, samples per second and peak memory (GiB) of fine-tuning and predicting. `near_ties` is
     None where they were not counted. `regime` says how the weights came to the task and `protocol`
     how the task is answered, in the words of boards.toml; None where that is not known. `changed`
-    holds the settings of answering that are not the published recipe's: its value, and this run's.
+    holds the settings that are not the published recipe's: its value, and this run's.
     `from_scratch` says where the baselines of that name come from; None where there is none.
     """
 

@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from evalsuite.records.recipe import ANSWERED_WITH
+
 TINY_WORLD = "tinyworld"
 NOT_CHECKED = "measured before this was checked; evaluate again"
 
@@ -19,8 +21,8 @@ class Conditions:
     was, and `unlike` what differs. `resolution` is in pixels per side. `skipped` counts samples in
     no score. `num_parameters` is of backbone and head, `head_outputs` the width of the head's last
     layer. `is_trained_here` says that this run trained the weights, and `is_blind` that images were
-    greyed out. `changed` holds settings of answering that are not the published recipe's, by name:
-    the recipe's value and this run's.
+    greyed out. `changed` holds the settings of answering, and of training where this run trained,
+    that are not the published recipe's, by name: the recipe's value and this run's.
     """
 
     task: str
@@ -95,7 +97,8 @@ class Conditions:
         if self.skipped:
             reasons.append(f"{self.skipped} samples could not be read and are in no score")
         reasons += [
-            f"answered with {name}={used}, the published recipe has {published}"
+            f"{'answered' if name in ANSWERED_WITH else 'trained'} with {name}={used}, "
+            f"the published recipe has {published}"
             for name, (published, used) in self.changed.items()
         ]
         return reasons

@@ -15,9 +15,10 @@ def official_check(split: Split, ids: Sequence[SampleId], data: Path) -> dict[st
 
     `size` counts them, `checked` says what was compared, and `unlike` why they are not the official
     ones, or None. What an annotation file says is compared where its card has a digest. Sources
-    print those of the archives oftener (torchvision of ImageNet's, ParlAI of VQA's), which nobody
-    keeps beside what came out of them; of nocaps and of ADE20K's label maps none was found. There
-    labels that somebody changed go unseen, and images everywhere.
+    print those of the archives oftener (torchvision of ImageNet's, ParlAI of VQAv2's questions and
+    annotations, GluonCV of ADE20K's), which nobody keeps beside what came out of them; a digest of
+    the files inside was not found, nor one of nocaps. There labels that somebody changed go unseen,
+    and images everywhere.
     """
     known: dict[str, Any] = {"size": len(ids), "checked": f"{len(ids):,} samples", "unlike": None}
     if split.num_samples is None:

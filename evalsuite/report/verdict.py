@@ -92,6 +92,7 @@ def _looked_at(conditions: Conditions, expected: Entry | None = None) -> str:
         f"protocol {conditions.protocol or 'not known'}",
         f"split {conditions.split}",
         f"resolution {conditions.resolution or 'not known'}",
+        f"settings {_settings(conditions)}",
         f"data {conditions.unlike or conditions.checked or 'not checked'}",
         f"weights {'not counted' if count is None else f'{count / 1e6:.1f}M parameters'}",
     ]
@@ -99,6 +100,15 @@ def _looked_at(conditions: Conditions, expected: Entry | None = None) -> str:
     # Of the released files no source prints a digest, so that a reader can only hold it in hand.
     parts[-1] += f", sha256 {conditions.sha256[:12]}" if conditions.sha256 else ""
     return "; ".join(parts)
+
+
+def _settings(conditions: Conditions) -> str:
+    """Return the settings that were changed, with the published recipe's values."""
+    changed = [
+        f"{name}={used} (recipe: {published})"
+        for name, (published, used) in conditions.changed.items()
+    ]
+    return ", ".join(changed) or "the recipe's"
 
 
 def _is_of(entry: Entry, weights: str) -> bool:

@@ -16,7 +16,7 @@ from evalsuite.engine.predict import Predicting, predict
 from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
 from evalsuite.records.lock import folders_freed
-from evalsuite.records.recipe import changed_answering
+from evalsuite.records.recipe import changed_settings
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.report.official_data import official_check
@@ -119,7 +119,9 @@ def _run(work: Work, request: Request) -> Run:
     card = work.benchmark.card
     settings = work.recipe.to_json()
     regime = regime_of(card, weights, settings, is_zero_shot=request.zero_shot)
-    changed = changed_answering(task_named(request.task).recipe(work.backbone_name), work.recipe)
+    published = task_named(request.task).recipe(work.backbone_name)
+    is_trained = work.train_index is not None
+    changed = changed_settings(published, work.recipe, is_trained=is_trained)
     facts = {"regime": regime, "protocol": card.protocol, "weights": weights, "changed": changed}
     return open_run(request, work.recipe, work.accelerator, identity=identity, facts=facts)
 

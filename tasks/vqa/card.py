@@ -38,7 +38,8 @@ PARTS = {
     "test-std": (Part("test2015"),),
 }
 HELD_BACK = ("test-dev", "test-std")
-# question_id: a record of val2014, in mlfoundations/open_flamingo, eval/eval_datasets.py.
+# question_id: the first record of val2014, printed in huggingface/transformers,
+# docs/source/en/tasks/visual_question_answering.md.
 IDS = Ids(r"\d+", "262148000")
 
 
