@@ -133,3 +133,13 @@ def test_runs_of_different_splits_are_not_compared(world: Path, run: Run, tmp_pa
     other = saved_run(tmp_path / "runs", world, 0, answers(world, "train"), "train")
     with pytest.raises(UserError, match="vqa train: expected the same"):
         compare(run.folder, other.folder, tmp_path)
+
+
+def test_a_run_whose_settings_were_edited_afterwards_is_refused(
+    world: Path, tmp_path: Path
+) -> None:
+    run = saved_run(tmp_path / "runs", world, 0, answers(world))
+    path = run.folder / "run.json"
+    path.write_text(path.read_text().replace('"epochs": 1', '"epochs": 10'))
+    with pytest.raises(UserError, match=f"identity was edited; {run.folder.name[-8:]} in the"):
+        report([run.folder], tmp_path / "out")

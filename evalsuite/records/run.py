@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.files import read_json, write_json
 from evalsuite.records.journal import Journal, Journaled, move_entries, read_journals
 from evalsuite.records.shapes import misfit
+
+NAMED = re.compile(r".*-\d{8}-([0-9a-f]{8})")  # a folder that nobody has renamed: day and digest
 
 
 class Settings(TypedDict, total=False):
@@ -99,6 +102,9 @@ class Run:
             raise UserError(f"{folder}: not a run folder, it holds no run.json")
         facts = read_json(path)
         problem = misfit(facts, Facts) or ("" if facts["sessions"] else "sessions is empty")
+        named = NAMED.fullmatch(folder.resolve().name)
+        if not problem and named and named[1] != _digest(facts["identity"]):
+            problem = f"its identity was edited; {named[1]} in the folder's name is another's"
         if problem:
             raise UserError(
                 f"{path}: not as evalsuite wrote it: {problem}; restore the file, or remove the "
@@ -121,7 +127,7 @@ class Run:
     @staticmethod
     def folder_of(runs: Path, identity: Mapping[str, Any]) -> Path:
         """Return the folder of the run of this identity below `runs`, there or not yet."""
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+        digest = _digest(identity)
         stem = f"{identity['task']}-{identity['backbone']}"
         today = datetime.now(UTC).strftime("%Y%m%d")
         found = sorted(runs.glob(f"{stem}-*-{digest}/run.json"))
@@ -175,3 +181,8 @@ class Run:
     def journaled(self, split: str) -> Journaled:
         """Return what all processes of all sessions predicted for a split so far."""
         return read_journals((self.folder / "predictions" / split).glob("rank-*.jsonl"))
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
+    """Return the digest in the name of a run's folder."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
