@@ -1,1 +1,1 @@
-"""The benchmarks, one folder each."""
+"""The benchmarks, a folder for each: its card, official files, scores and recipes."""

@@ -1,1 +1,1 @@
-"""Pretrained backbones behind one contract, and the reading of their checkpoints."""
+"""Pretrained backbones behind one contract; finding, fetching and reading their checkpoints."""

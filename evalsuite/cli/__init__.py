@@ -1,1 +1,1 @@
-"""Commands, their options, and what they print."""
+"""The command line: options, printing, and faults turned into one line."""

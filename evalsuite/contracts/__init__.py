@@ -1,1 +1,1 @@
-"""What a benchmark, a task and a backbone promise; torch only in backbone.py and task.py."""
+"""What a benchmark, a task, a backbone and a tokenizer promise."""

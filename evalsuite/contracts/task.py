@@ -56,8 +56,8 @@ class OpenTask(Protocol):
         One exception: ADE20K, whose label maps would make a journal of gigabytes, counts here
         which true label was taken for which; `--set save_maps=true` keeps the maps instead.
 
-        A value that won over others by its score comes as `Decided` (heads/deciding.py), so that
-        near-ties are counted.
+        A value that won over others by its score comes as `Decided`
+        (evalsuite/heads/deciding.py), so that near-ties are counted.
         """
 
 

@@ -1,1 +1,1 @@
-"""Official files in, samples and pixels out: the sample index, images and the data doctor."""
+"""Official files in, samples, token ids and pixels out; the sample index and the data doctor."""

@@ -1,1 +1,1 @@
-"""Fine-tuning, predicting and scoring; knows ranks and devices, never a task's name."""
+"""Fine-tuning and predicting; knows ranks and devices, never a task's name."""

@@ -1,1 +1,1 @@
-"""What turns a backbone's features into logits, boxes, masks and captions."""
+"""Modules that turn a backbone's features into logits, boxes, masks and words."""

@@ -13,7 +13,7 @@ class Decided(NamedTuple):
     """A prediction that won over others, and how narrowly.
 
     `margin` is the smallest gap between scores that it hangs on, divided by the largest score's
-    size, or by 1 where that is smaller. records/near_ties.py says what is too narrow.
+    size, or by 1 where that is smaller. evalsuite/records/near_ties.py says what is too narrow.
     """
 
     prediction: Any

@@ -1,1 +1,1 @@
-"""One folder a kind of task: what its benchmarks share."""
+"""What benchmarks of one kind share, a folder for each kind: result files, protocols, pages."""

@@ -1,1 +1,1 @@
-"""Pure functions of complete predictions and references; never torch."""
+"""Scorers equal to the official ones, which run beside them on request; never torch."""

@@ -1,1 +1,1 @@
-"""Pretraining by masked data modelling: visual tokenizer, masked prediction, contrastive tuning."""
+"""Verb `pretrain`: visual tokenizer, masked prediction, contrastive tuning, grounding, health."""

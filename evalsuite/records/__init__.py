@@ -1,1 +1,1 @@
-"""Plain data: what a run leaves behind and what a report is made of; standard library only."""
+"""Plain data, standard library only: recipe, run folder, journal, score, report, board."""

@@ -76,7 +76,7 @@ class Journal:
 class Journaled(NamedTuple):
     """What the journals of one split hold, by sample id.
 
-    `near_ties` says of each prediction whether it is one (records/near_ties.py), where that was
+    `near_ties` says of each prediction whether it is one (near_ties.py), where that was
     looked at: some tasks do not, nor did evalsuite before it counted them. `marks` tell the
     state of the files that a prediction comes from, where that was noted.
     """

@@ -51,7 +51,7 @@ class Report:
     environment: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the content of report.json, as report/schema.json describes it."""
+        """Return the content of report.json, as evalsuite/report/schema.json describes it."""
         fields = asdict(self)
         fields["scores"] = [score.to_json() for score in self.scores]
         fields["baselines"] = [score.to_json() for score in self.baselines]

@@ -145,7 +145,7 @@ class Run:
 
     @property
     def training_log(self) -> Path:
-        """The loss of fine-tuning, step by step: see records/training.py."""
+        """The loss of fine-tuning, step by step: see training.py."""
         return self.folder / "train.jsonl"
 
     @property

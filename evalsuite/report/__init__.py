@@ -1,1 +1,1 @@
-"""Tables, charts, pages."""
+"""What a report says of a run: verdict, conditions, pages, tables, radar, model card."""

@@ -1,1 +1,1 @@
-"""One file a verb of the command line; prepare.py turns a request into work."""
+"""The verbs, a file for each; prepare.py turns a request into what a run needs."""

@@ -31,7 +31,7 @@ class ImageNet:
     """ImageNet-1K: one of a thousand classes for an image.
 
     A prediction is the list of an image's five best classes, best first, as wnids or as numbers in
-    the sorted wnids; or its row of logits (metrics/classification_results.py).
+    the sorted wnids; or its row of logits (evalsuite/kinds/classification/results.py).
     """
 
     card = CARD
@@ -41,9 +41,9 @@ class ImageNet:
         """Yield the images of a split by class and name.
 
         Ids are file names without suffix; paths below the split, such as `cat/000`, where images of
-        different classes have the same name (data/names.py). The target holds `label`, the class's
-        number in the sorted wnids, and `wnid`. Hidden files are left aside; others that are no
-        images are counted in a warning.
+        different classes have the same name (evalsuite/data/names.py). The target holds `label`,
+        the class's number in the sorted wnids, and `wnid`. Hidden files are left aside; others
+        that are not images are counted in a warning.
 
         Raises:
             UserError: there is no such split, or its folder or that of a class is missing or empty.
@@ -137,7 +137,7 @@ class ImageNet:
         return Labels(names, labels, wnids, real, described_places(self.class_names(data), wnids))
 
     def read_predictions(self, path: Path) -> Predictions:
-        """Return logits or best classes by image: metrics/classification_results.py.
+        """Return logits or best classes by image: evalsuite/kinds/classification/results.py.
 
         Raises:
             UserError: the file is missing, torn, of another form, or names an image twice.

@@ -1,4 +1,4 @@
-"""COCO retrieval for fine-tuning and predicting: see heads/dual_encoder.py."""
+"""COCO retrieval for fine-tuning and predicting: see evalsuite/kinds/retrieval/embed.py."""
 
 from evalsuite.contracts.task import Task
 from evalsuite.kinds.retrieval.embed import DualEncoder, RetrievalRecipe

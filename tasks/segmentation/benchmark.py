@@ -51,7 +51,7 @@ class Segmentation:
 
     A prediction is an image's label map (uint8, height x width, labels from 1), the path of its
     PNG, or what a journal holds: its confusion counts, [truth, predicted, pixels] rows, or its
-    packed PNG (files.py).
+    packed PNG (evalsuite/kinds/segmentation/files.py).
     """
 
     card = CARD

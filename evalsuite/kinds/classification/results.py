@@ -2,9 +2,9 @@
 
 Logits: arrays `names` (N, text) and `logits` (N x classes, floating point); `classes` (text) names
 the columns, which otherwise stand in the order of the sorted wnids. Best classes: five of them (or
-all, where there are fewer), or the best alone (metrics/classification_tables.py); a class is its
+all, where there are fewer), or the best alone (tables.py); a class is its
 wnid or its number in the sorted wnids. An image's name is its id or its file name, as
-data/names.py reads it. A journal holds what the JSON file holds.
+evalsuite/data/names.py reads it. A journal holds what the JSON file holds.
 """
 
 import contextlib

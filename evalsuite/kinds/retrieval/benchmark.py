@@ -85,7 +85,7 @@ class RetrievalBenchmark:
         return Pool(Path(self.source).name, image_ids, text_ids, np.array(image_of_text))
 
     def read_predictions(self, path: Path) -> Predictions:
-        """Return a feature archive (.npz) or ranked ids (.json); see metrics/retrieval_results.py.
+        """Return a feature archive (.npz) or ranked ids (.json); see results.py.
 
         Raises:
             UserError: the file is missing or of another form.

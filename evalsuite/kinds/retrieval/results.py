@@ -1,7 +1,7 @@
 """Result files of retrieval: ranked ids (.json), or a feature archive (.npz).
 
 Ranked ids: {"image_to_text": {image id: [text ids, best first]}, "text_to_image": {...}}; lists
-hold at least ten ids, or the whole pool. Archive: metrics/retrieval_features.py.
+hold at least ten ids, or the whole pool. Archive: features.py.
 """
 
 import json

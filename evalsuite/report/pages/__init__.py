@@ -1,1 +1,1 @@
-"""The HTML page of runs."""
+"""The self-contained HTML page of one run or several."""

@@ -33,7 +33,7 @@ def page(runs: Sequence[ShownRun], radar: Html | None = None) -> str:
     """Return the page of runs.
 
     Args:
-        radar: stands above the table of several runs (page_radar.py).
+        radar: stands above the table of several runs (radar.py).
     """
     titles = list(dict.fromkeys(run.report.title for run in runs))
     title = f"evalsuite: {', '.join(titles)}" if len(titles) < 4 else f"evalsuite: {len(runs)} runs"
