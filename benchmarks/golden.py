@@ -30,6 +30,7 @@ STAGES = ("tokenizer", "masked", "itc", "grounding")
 # A time, a machine's speed, or the session that wrote the file.
 VOLATILE = {"sessions", "phases", "started", "commit", "versions"}
 VOLATILE_LINES = re.compile(r"samples/s|seconds|GiB|commit|\d{4}-\d\d-\d\dT|Python 3")
+DRAWN = {".html", ".svg", ".png"}
 DATE = re.compile(r"-20\d{6}-")
 PLACE = re.compile(r"/[^\s\"]*/at-work/")
 
@@ -142,12 +143,12 @@ def _compared(before: Path, after: Path) -> list[str]:
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield every file to compare with its name, the date of a run folder left out.
 
-    Pages and pictures hold what report.json and report.md hold, drawn.
+    Pages and pictures hold what report.json and report.md hold, drawn; a lock names a process.
     """
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder).parts
-        is_drawn = inside[0] == "runs" and path.suffix in {".html", ".svg", ".png"}
-        if path.is_file() and not is_drawn:
+        is_left_out = inside[0] == "runs" and (path.name == "lock" or path.suffix in DRAWN)
+        if path.is_file() and not is_left_out:
             yield "/".join(map(_undated, inside)), path
 
 
