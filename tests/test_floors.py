@@ -23,7 +23,12 @@ FLOORS = (
     {"", "__main__"},
 )
 # The command line and `import evalsuite` start without torch: verbs are imported when called.
-MAY_IMPORT_LATE = {"evalsuite.__main__", "evalsuite"}
+MAY_IMPORT_LATE = {
+    "evalsuite",
+    "evalsuite.cli.files",
+    "evalsuite.cli.models",
+    "evalsuite.cli.results",
+}
 
 
 class Import(NamedTuple):
