@@ -17,7 +17,8 @@ from evalsuite.data.images import sample_generator
 from evalsuite.data.masking import hide_words
 from evalsuite.data.text import Tokenizer
 from evalsuite.heads.words import WordHead, without_worst, word_losses
-from evalsuite.kinds.captioning.masked_words import Captioner, CaptioningRecipe
+from evalsuite.kinds.captioning.masked_words import Captioner
+from evalsuite.kinds.captioning.recipes import CaptioningRecipe
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 
 CONFIG = CONFIGS["beit3_tiny"]

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from evalsuite.backbones.beit3.model import beit3
 from evalsuite.data.text import Tokenizer
-from evalsuite.kinds.retrieval.embed import DualEncoder, RetrievalRecipe
+from evalsuite.kinds.retrieval.embed import DualEncoder
+from evalsuite.kinds.retrieval.recipes import RetrievalRecipe
 from evalsuite.tinyworld.tokenizer import tokenizer_path
 
 RECIPE = RetrievalRecipe(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from evalsuite.tasks.imagenet.benchmark import BENCHMARK
-from evalsuite.tasks.imagenet.task import RECIPES, TASK, OpenImageNet
+from evalsuite.tasks.imagenet.recipes import RECIPES
+from evalsuite.tasks.imagenet.task import TASK, OpenImageNet
 from PIL import Image
 from timm.data import auto_augment, mixup, random_erasing
 from timm.data.auto_augment import _RAND_INCREASING_TRANSFORMS

@@ -20,7 +20,8 @@ from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import say
 from evalsuite.engine.session import accelerator_for, share_cores
 from evalsuite.heads.words import WordHead
-from evalsuite.kinds.retrieval.embed import DualEncoder, RetrievalRecipe
+from evalsuite.kinds.retrieval.embed import DualEncoder
+from evalsuite.kinds.retrieval.recipes import RetrievalRecipe
 from evalsuite.pretraining.codes import HINT, check_same, read_codes
 from evalsuite.pretraining.corpus import CORPUS
 from evalsuite.pretraining.grounding import OpenGrounding

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from evalsuite.kinds.retrieval.embed import RetrievalRecipe
+from evalsuite.kinds.retrieval import recipes as retrieval
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
 
@@ -219,38 +219,22 @@ TOKENIZER = {
 
 # The authors say that the released itc files were made with this objective on the pretraining pairs
 # (unilm issue 1347); settings were not published. These are those of COCO retrieval.
-ITC_BASE = RetrievalRecipe(
-    source="unilm beit3/get_started/get_started_for_retrieval.md @768a3c8, without mirroring",
+ITC_BASE = replace(
+    retrieval.BASE,
+    source=f"{retrieval.OFFICIAL}, without mirroring",
     image_size=224,
-    batch_size=3072,
-    epochs=15,
-    warmup_epochs=3,
-    lr=2e-4,
-    layer_decay=0.65,
-    weight_decay=0.05,
-    drop_path=0.2,
-    micro_batch=192,
-    precision="bf16",
-    activation_checkpointing=True,
     augment=False,
 )
 ITC = {
     "beit3_base": ITC_BASE,
     "beit3_large": replace(ITC_BASE, lr=5e-5, layer_decay=0.85, micro_batch=96),
-    "beit3_tiny": RetrievalRecipe(
+    "beit3_tiny": replace(
+        retrieval.TINY,
         source="ours: docs/tinyworld.md has what was tried",
         weights="beit3_tiny_patch8_32.safetensors",
-        image_size=32,
-        batch_size=128,
         epochs=0.3,
         warmup_epochs=0.03,
         lr=5e-4,
-        weight_decay=0.01,
-        betas=(0.9, 0.98),
-        clip_norm=1.0,
-        micro_batch=128,
-        max_text_tokens=32,
-        augment=False,
     ),
 }
 

@@ -1,7 +1,6 @@
 """ImageNet-1K for fine-tuning and predicting: one of the classes, from the image alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,71 +26,9 @@ from evalsuite.kinds.classification.mixing import (
 from evalsuite.kinds.classification.probe import FeatureStore
 from evalsuite.metrics.classification import TOP
 from evalsuite.records.errors import UserError
-from evalsuite.records.recipe import Recipe
 
 from .benchmark import BENCHMARK
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageNetRecipe(Recipe):
-    """Images of a micro-batch are mixed with each other; the official code mixes 128 of one GPU.
-
-    `mixup` and `cutmix` are the alphas of their Beta distributions, 0 for none. `linear_probe`
-    freezes the backbone and trains the head on features that are computed once, from images that
-    are neither augmented nor mixed.
-    """
-
-    augment: bool = True
-    mixup: float = 0.8
-    cutmix: float = 1.0
-    label_smoothing: float = 0.1
-    linear_probe: bool = False
-
-
-OFFICIAL = "unilm beit3/get_started/get_started_for_image_classification.md @768a3c8"
-RECIPES = {
-    "beit3_base": ImageNetRecipe(
-        source=f"{OFFICIAL}, base, 8 GPUs x 128",
-        image_size=224,
-        batch_size=1024,
-        epochs=50,
-        warmup_epochs=5,
-        lr=7e-4,
-        layer_decay=0.65,
-        weight_decay=0.05,
-        drop_path=0.15,
-        micro_batch=128,
-        precision="bf16",  # the official run is fp16; bf16 needs no loss scaling
-    ),
-    "beit3_large": ImageNetRecipe(
-        source=f"{OFFICIAL}, large, 8 GPUs x 128",
-        image_size=224,
-        batch_size=1024,
-        epochs=50,
-        warmup_epochs=5,
-        lr=2e-4,
-        layer_decay=0.8,
-        weight_decay=0.05,
-        drop_path=0.25,
-        micro_batch=128,
-        precision="bf16",
-        activation_checkpointing=True,
-    ),
-    # A class is a shape in a colour: solarised or posterised it would be another one.
-    "beit3_tiny": ImageNetRecipe(
-        source="ours: the best of a few runs on the tiny world, two CPU cores",
-        weights="beit3_tiny_itc_patch8_32.safetensors",
-        image_size=32,
-        batch_size=32,
-        epochs=0.25,
-        warmup_epochs=0.05,
-        lr=2e-3,
-        clip_norm=1.0,
-        augment=False,
-        mixup=0.0,
-        cutmix=0.0,
-    ),
-}
+from .recipes import RECIPES, ImageNetRecipe
 
 
 class OpenImageNet:

@@ -1,7 +1,6 @@
 """NLVR2 for fine-tuning and predicting: a statement read with each of two images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,67 +17,12 @@ from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.heads.deciding import decided
 from evalsuite.heads.pooled import Nlvr2Head
 from evalsuite.heads.text import padded
-from evalsuite.records.recipe import Recipe
 
 from .benchmark import BENCHMARK
+from .recipes import RECIPES, Nlvr2Recipe
 
 LABELS = ("False", "True")  # unilm beit3/datasets.py NLVR2Dataset @768a3c8: label 1 is "True"
 UNLABELLED = -100  # of a sample whose label is held back; torch's cross-entropy leaves it out
-
-
-@dataclass(frozen=True, kw_only=True)
-class Nlvr2Recipe(Recipe):
-    """`augment` crops and mirrors the two images, each on its own."""
-
-    augment: bool = True
-
-
-RECIPES = {
-    "beit3_base": Nlvr2Recipe(
-        source="unilm beit3/get_started/get_started_for_nlvr2.md @768a3c8, base, 8 GPUs x 32; "
-        "from the indomain weights lr is 5e-4",
-        image_size=224,
-        batch_size=256,
-        epochs=20,
-        warmup_epochs=5,
-        lr=7e-4,
-        layer_decay=0.65,
-        weight_decay=0.2,
-        drop_path=0.2,
-        micro_batch=32,
-        precision="bf16",  # the official run is fp16; bf16 needs no loss scaling
-    ),
-    "beit3_large": Nlvr2Recipe(
-        source="unilm beit3/get_started/get_started_for_nlvr2.md @768a3c8, large, 8 GPUs x 32; "
-        "from the indomain weights lr is 1e-4",
-        image_size=224,
-        batch_size=256,
-        epochs=20,
-        warmup_epochs=5,
-        lr=3e-4,
-        layer_decay=0.85,
-        weight_decay=0.2,
-        drop_path=0.2,
-        micro_batch=32,
-        precision="bf16",
-        activation_checkpointing=True,
-    ),
-    # Mirroring would make "left" wrong.
-    "beit3_tiny": Nlvr2Recipe(
-        source="ours: the best of a few runs on the tiny world, two CPU cores",
-        weights="beit3_tiny_itc_patch8_32.safetensors",
-        image_size=32,
-        batch_size=48,
-        epochs=1,
-        warmup_epochs=0.1,
-        lr=1e-3,
-        weight_decay=0.01,
-        betas=(0.9, 0.98),
-        clip_norm=1.0,
-        max_text_tokens=32,
-        augment=False,
-    ),
-}
 
 
 class OpenNlvr2:

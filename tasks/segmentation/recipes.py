@@ -1,6 +1,6 @@
 """Recipes of ADE20K, and the head and the test that they describe."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalsuite.heads.mask2former import Mask2FormerShape
 from evalsuite.heads.upernet import UperNetShape
@@ -74,38 +74,33 @@ PAPER = (
     "not part of this; the other settings are BEiT v2 large's in czczup/ViT-Adapter "
     "mask2former_beitv2_adapter_large_896_80k_ade20k_ms.py @1830f52"
 )
+BASE = SegmentationRecipe(
+    source=f"{BEIT.format('base_12_640_slide')}, 8 GPUs x 2, bf16 for its fp16",
+    image_size=640,
+    batch_size=16,
+    epochs=160_000 / STEPS_PER_EPOCH,
+    warmup_epochs=1_500 / STEPS_PER_EPOCH,
+    lr=3e-5,
+    min_lr=0.0,
+    linear_decay=True,
+    layer_decay=0.9,
+    weight_decay=0.05,
+    drop_path=0.1,
+    micro_batch=16,  # batch norm counts all sixteen, as the synchronised one of the source
+    precision="bf16",
+    taps=(3, 5, 7, 11),
+    head_width=768,
+)
+
 RECIPES = {
-    "beit3_base": SegmentationRecipe(
-        source=f"{BEIT.format('base_12_640_slide')}, 8 GPUs x 2, bf16 for its fp16",
-        image_size=640,
-        batch_size=16,
-        epochs=160_000 / STEPS_PER_EPOCH,
-        warmup_epochs=1_500 / STEPS_PER_EPOCH,
-        lr=3e-5,
-        min_lr=0.0,
-        linear_decay=True,
-        layer_decay=0.9,
-        weight_decay=0.05,
-        drop_path=0.1,
-        micro_batch=16,  # batch norm counts all sixteen, as the synchronised one of the source
-        precision="bf16",
-        taps=(3, 5, 7, 11),
-        head_width=768,
-    ),
-    "beit3_large": SegmentationRecipe(
+    "beit3_base": BASE,
+    "beit3_large": replace(
+        BASE,
         source=f"{BEIT.format('large_24_640_slide')}, 8 GPUs x 2 x 1, bf16 for its fp16",
-        image_size=640,
-        batch_size=16,
-        epochs=160_000 / STEPS_PER_EPOCH,
-        warmup_epochs=1_500 / STEPS_PER_EPOCH,
         lr=2e-5,
-        min_lr=0.0,
-        linear_decay=True,
         layer_decay=0.95,
-        weight_decay=0.05,
         drop_path=0.2,
         micro_batch=8,
-        precision="bf16",
         activation_checkpointing=True,
         taps=(7, 11, 15, 23),
         head_width=1024,

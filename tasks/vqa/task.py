@@ -1,7 +1,6 @@
 """VQAv2 for fine-tuning and predicting: one label of many, from one fused pass."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,68 +18,10 @@ from evalsuite.heads.deciding import decided
 from evalsuite.heads.pooled import VqaHead
 from evalsuite.heads.text import padded
 from evalsuite.kinds.answering.vocabulary import soft_target
-from evalsuite.records.recipe import Recipe
 
-from .answers import MIN_COUNT, answer_vocabulary
+from .answers import answer_vocabulary
 from .benchmark import BENCHMARK
-
-
-@dataclass(frozen=True, kw_only=True)
-class VqaRecipe(Recipe):
-    """Answers that occur `min_answer_count` times in train and val are the classes."""
-
-    min_answer_count: int = MIN_COUNT
-    augment: bool = True
-    randaug: bool = True
-
-
-RECIPES = {
-    "beit3_base": VqaRecipe(
-        source="unilm beit3/get_started/get_started_for_vqav2.md @768a3c8, base, 8 GPUs x 16",
-        image_size=480,
-        batch_size=128,
-        epochs=10,
-        warmup_epochs=1,
-        lr=3e-5,
-        head_lr_factor=20,
-        weight_decay=0.01,
-        betas=(0.9, 0.98),
-        drop_path=0.1,
-        micro_batch=16,
-        precision="bf16",  # the official run is fp16; bf16 needs no loss scaling
-    ),
-    "beit3_large": VqaRecipe(
-        source="unilm beit3/get_started/get_started_for_vqav2.md @768a3c8, large, 8 GPUs x 16",
-        image_size=480,
-        batch_size=128,
-        epochs=10,
-        warmup_epochs=1,
-        lr=2e-5,
-        head_lr_factor=20,
-        weight_decay=0.01,
-        betas=(0.9, 0.98),
-        drop_path=0.15,
-        micro_batch=16,
-        precision="bf16",
-        activation_checkpointing=True,
-    ),
-    # Crops and flips would make "left" and "how many" wrong, and the drawn scenes never run out.
-    "beit3_tiny": VqaRecipe(
-        source="ours: the best of a few runs on the tiny world, two CPU cores",
-        weights="beit3_tiny_itc_patch8_32.safetensors",
-        image_size=32,
-        batch_size=32,
-        epochs=3,
-        warmup_epochs=0.15,
-        lr=1e-3,
-        weight_decay=0.01,
-        betas=(0.9, 0.98),
-        clip_norm=1.0,
-        max_text_tokens=32,
-        augment=False,
-        randaug=False,
-    ),
-}
+from .recipes import RECIPES, VqaRecipe
 
 
 class OpenVqa:

@@ -1,7 +1,6 @@
 """Captioning at work: masked prediction behind an image, and captions of images."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +17,9 @@ from evalsuite.heads.deciding import Decided
 from evalsuite.heads.text import padded
 from evalsuite.heads.words import WordHead, without_worst, word_losses
 from evalsuite.kinds.captioning.generation import Rules, beam_search, greedy_search
-from evalsuite.records.recipe import Recipe
+from evalsuite.kinds.captioning.recipes import CaptioningRecipe
 
 Batch = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaptioningRecipe(Recipe):
-    """How words are hidden and judged in fine-tuning, and how captions are searched for.
-
-    `mask_rate` is the share of hidden words. From the step after `drop_worst_after`, the share
-    `drop_worst` of a micro-batch's losses, its largest, is left out: captions that do not fit.
-    `max_new` is the official num_max_bpe_tokens of generation and counts <s>, the mask slot and
-    </s>: 64 in the official test commands, 32 in its validation while training. `greedy` takes the
-    likeliest word every time instead of searching with `num_beams`.
-    """
-
-    mask_rate: float = 0.7
-    label_smoothing: float = 0.1
-    drop_worst: float = 0.2
-    drop_worst_after: int = 12000
-    max_new: int = 64
-    num_beams: int = 3
-    length_penalty: float = 0.6
-    greedy: bool = False
-    augment: bool = True
-    randaug: bool = True
 
 
 class Captioner:

@@ -4,7 +4,6 @@ Sources are unilm beit3/modeling_finetune.py BEiT3ForRetrieval and utils.py Clip
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,7 @@ from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.text import padded
 from evalsuite.kinds.retrieval.features import packed
 from evalsuite.kinds.retrieval.gathering import gathered
-from evalsuite.records.recipe import Recipe
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetrievalRecipe(Recipe):
-    """`augment` crops and mirrors the images."""
-
-    augment: bool = True
+from evalsuite.kinds.retrieval.recipes import RetrievalRecipe
 
 
 class DualEncoder:

@@ -1,0 +1,5 @@
+"""Recipes of COCO retrieval: those of its kind, which were tuned on it."""
+
+from evalsuite.kinds.retrieval.recipes import BASE, LARGE, TINY
+
+RECIPES = {"beit3_base": BASE, "beit3_large": LARGE, "beit3_tiny": TINY}
