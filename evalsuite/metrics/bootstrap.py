@@ -3,6 +3,8 @@
 Of a share at 0 or 100 percent, where every resample is alike, Wilson's score interval instead.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,7 +13,7 @@ LEVELS = (2.5, 97.5)  # percent: the bounds of a 95% interval
 NORMAL_95 = 1.959963984540054  # two-sided 95% point of the normal distribution
 
 
-def mean_interval(values: ArrayLike, *, seed: int = 0) -> tuple[float, float]:
+def mean_interval(values: ArrayLike) -> tuple[float, float]:
     """Return the 95% interval of the mean of one value per unit, in the unit of the values.
 
     Few distinct values are resampled as one multinomial draw of their counts, which has the same
@@ -23,15 +25,12 @@ def mean_interval(values: ArrayLike, *, seed: int = 0) -> tuple[float, float]:
     array = np.asarray(values, dtype=np.float64)
     if array.size == 0:
         raise ValueError("no values to resample")
-    generator = np.random.default_rng(seed)
     distinct, counts = np.unique(array, return_counts=True)
     if distinct.size <= 64:
+        generator = np.random.default_rng(0)
         draws = generator.multinomial(array.size, counts / array.size, size=NUM_RESAMPLES)
         return bounds(draws @ distinct / array.size)
-    means = [
-        array[generator.integers(0, array.size, array.size)].mean() for _ in range(NUM_RESAMPLES)
-    ]
-    return bounds(np.asarray(means))
+    return bounds(np.array([array[drawn].mean() for drawn in _resamples(array.size)]))
 
 
 def share_interval(values: ArrayLike, *, whole: float = 1.0) -> tuple[float, float]:
@@ -56,7 +55,25 @@ def extreme_share(size: int, *, is_all: bool, whole: float = 1.0) -> tuple[float
     return (whole - reach, whole) if is_all else (0.0, reach)
 
 
+def times_drawn(num_units: int) -> Iterator[NDArray[np.int64]]:
+    """Yield how often each unit is in a resample, for each of the resamples."""
+    for drawn in _resamples(num_units):
+        yield np.bincount(drawn, minlength=num_units)
+
+
+def resampled_sums(rows_NK: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the column sums over each of the S resamples of N units, S x K."""
+    return np.stack([times_N @ rows_NK for times_N in times_drawn(len(rows_NK))])
+
+
 def bounds(statistics: NDArray[np.float64]) -> tuple[float, float]:
     """Return the 2.5th and 97.5th percentile of a statistic's resampled values."""
     low, high = np.percentile(statistics, LEVELS)
     return float(low), float(high)
+
+
+def _resamples(num_units: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the places of the units of each resample: the same ones at every call."""
+    generator = np.random.default_rng(0)
+    for _ in range(NUM_RESAMPLES):
+        yield generator.integers(0, num_units, num_units)

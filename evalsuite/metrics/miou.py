@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.metrics.bootstrap import NUM_RESAMPLES, bounds
+from evalsuite.metrics.bootstrap import bounds, times_drawn
 from evalsuite.metrics.compiled import compiled
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
@@ -132,12 +132,7 @@ def class_iou(areas: Areas, class_names: Sequence[str]) -> list[Score]:
 
 def _resampled(areas: Areas) -> NDArray[np.float64]:
     """Return the three figures of each of a thousand resamples of the images."""
-    generator = np.random.default_rng(0)
-    num_images = len(areas.labelled)
-    times = np.empty((NUM_RESAMPLES, num_images))
-    for row in times:
-        drawn = generator.integers(0, num_images, num_images)
-        row[:] = np.bincount(drawn, minlength=num_images)
+    times = np.array(list(times_drawn(len(areas.labelled))), dtype=np.float64)
     return _figures(*(times @ area for area in areas))
 
 

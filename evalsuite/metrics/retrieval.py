@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.metrics.bootstrap import NUM_RESAMPLES, bounds, extreme_share
+from evalsuite.metrics.bootstrap import bounds, extreme_share, resampled_sums
 from evalsuite.metrics.compiled import compiled
 from evalsuite.records.score import Score
 
@@ -85,7 +85,7 @@ def recall_scores(ranks: Ranks, image_of_text: NDArray[np.int64], *, interval: b
     """
     hits = _hits_by_image(ranks, image_of_text)
     values = _recalls(hits.sum(0)[None])[0]
-    resampled = _resampled(hits) if interval else None
+    resampled = _recalls(resampled_sums(hits)) if interval else None
     num_images, num_texts = ranks.image_to_text.size, ranks.text_to_image.size
     return [
         Score(
@@ -105,7 +105,7 @@ def paired_recall(first: Ranks, second: Ranks, image_of_text: NDArray[np.int64])
     """Return the `tr_at_1` of `first` minus that of `second` in points; both resampled alike."""
     both = [_hits_by_image(ranks, image_of_text) for ranks in (first, second)]
     values = [_recalls(hits.sum(0)[None])[0, 0] for hits in both]
-    resampled = [_resampled(hits)[:, 0] for hits in both]
+    resampled = [_recalls(resampled_sums(hits))[:, 0] for hits in both]
     return Score(
         name="tr_at_1/difference",
         value=float(values[0] - values[1]),
@@ -178,16 +178,6 @@ def _recalls(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     recalls = 100 * np.concatenate([sums[:, :3] / num_images, sums[:, 3:6] / num_texts], 1)
     means = [recalls.mean(1), recalls[:, [0, len(AT)]].mean(1)]
     return np.concatenate([recalls, np.stack(means, 1)], 1)
-
-
-def _resampled(hits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the figures of each of a thousand resamples of the images."""
-    generator = np.random.default_rng(0)
-    sums = np.empty((NUM_RESAMPLES, hits.shape[1]))
-    for resample in range(NUM_RESAMPLES):
-        drawn = generator.integers(0, len(hits), len(hits))
-        sums[resample] = np.bincount(drawn, minlength=len(hits)) @ hits
-    return _recalls(sums)
 
 
 def _interval(value: float, resampled: NDArray[np.float64], num_images: int) -> tuple[float, float]:

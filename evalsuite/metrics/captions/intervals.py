@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.metrics.bootstrap import NUM_RESAMPLES, bounds
+from evalsuite.metrics.bootstrap import bounds, resampled_sums
 from evalsuite.metrics.captions.bleu import Bleu, bleu_of
 from evalsuite.metrics.captions.cider import Cider
 from evalsuite.metrics.captions.meteor import Meteor, meteor_of
@@ -42,7 +42,7 @@ def caption_intervals(scored: Measured) -> dict[str, tuple[float, float]]:
     rows = [np.stack(columns, axis=1), bleu.correct_N4, bleu.guesses_N4, sizes]
     if scored.meteor is not None:
         rows.append(scored.meteor.statistics_NK)
-    sums_SK = _resampled_sums(np.concatenate(rows, axis=1))
+    sums_SK = resampled_sums(np.concatenate(rows, axis=1))
     num_images, num_means = len(bleu.lengths_N), len(means)
     found = {name: bounds(sums_SK[:, place] / num_images) for place, name in enumerate(means)}
     ends = num_means + 2 * MAX_LENGTH + 2
@@ -51,17 +51,6 @@ def caption_intervals(scored: Measured) -> dict[str, tuple[float, float]]:
     if scored.meteor is not None:
         found["meteor"] = _bounds_of(meteor_of, sums_SK[:, ends:])[0]
     return found
-
-
-def _resampled_sums(rows_NK: Floats) -> Floats:
-    """Return the column sums over each of the resamples, S x K."""
-    generator = np.random.default_rng(0)
-    num_images = len(rows_NK)
-    sums_SK = np.empty((NUM_RESAMPLES, rows_NK.shape[1]))
-    for sums_K in sums_SK:
-        drawn = generator.integers(0, num_images, num_images)
-        sums_K[:] = np.bincount(drawn, minlength=num_images) @ rows_NK
-    return sums_SK
 
 
 def _bounds_of(function: Callable[[Floats], Floats], sums_SK: Floats) -> list[tuple[float, float]]:
