@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 NUM_RESAMPLES = 1000  # Efron & Tibshirani 1993, section 13.3: enough for percentile intervals
 LEVELS = (2.5, 97.5)  # percent: the bounds of a 95% interval
+# Values that differ only in the last bits are rounded to one, for the multinomial draw.
+RESAMPLED_DECIMALS = 9
 NORMAL_95 = 1.959963984540054  # two-sided 95% point of the normal distribution
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from evalsuite.metrics.bootstrap import mean_interval, share_interval
 from evalsuite.metrics.compiled import compiled
+from evalsuite.metrics.difference import difference
 from evalsuite.records.score import Score
 
 TOP = 5
@@ -74,14 +75,8 @@ def classification_scores(
 
 def paired_top_1(first: Answers, second: Answers) -> Score:
     """Return the top-1 accuracy of `first` minus that of `second` in points, image by image."""
-    difference = 100.0 * ((first.ranks < 1).astype(np.int64) - (second.ranks < 1))
-    return Score(
-        name="top_1/difference",
-        value=float(difference.mean()),
-        unit="percentage points",
-        n=difference.size,
-        interval=mean_interval(difference),
-    )
+    gain = 100.0 * ((first.ranks < 1).astype(np.int64) - (second.ranks < 1))
+    return difference("top_1", float(gain.mean()), mean_interval(gain), n=gain.size)
 
 
 @compiled

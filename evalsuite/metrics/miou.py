@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from evalsuite.metrics.bootstrap import bounds, times_drawn
 from evalsuite.metrics.compiled import compiled
+from evalsuite.metrics.difference import difference
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
@@ -105,14 +106,8 @@ def segmentation_scores(areas: Areas, *, interval: bool) -> list[Score]:
 def paired_miou(first: Areas, second: Areas) -> Score:
     """Return the mIoU of `first` minus that of `second` in points; both resampled alike."""
     values = [_figures(*(area.sum(0)[None] for area in areas))[0, 0] for areas in (first, second)]
-    difference = _resampled(first)[:, 0] - _resampled(second)[:, 0]
-    return Score(
-        name="miou/difference",
-        value=float(values[0] - values[1]),
-        unit="percentage points",
-        n=len(first.labelled),
-        interval=bounds(difference),
-    )
+    interval = bounds(_resampled(first)[:, 0] - _resampled(second)[:, 0])
+    return difference("miou", float(values[0] - values[1]), interval, n=len(first.labelled))
 
 
 def class_iou(areas: Areas, class_names: Sequence[str]) -> list[Score]:

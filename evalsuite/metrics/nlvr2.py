@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.data.reading import shortened
-from evalsuite.metrics.bootstrap import mean_interval, share_interval
+from evalsuite.metrics.bootstrap import share_interval
+from evalsuite.metrics.difference import mean_difference
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
@@ -64,14 +65,8 @@ def paired_nlvr2_accuracy(
     Raises:
         UserError: a prediction is missing.
     """
-    gain = right_predictions(first, references) - right_predictions(second, references)
-    low, high = mean_interval(gain)
-    return Score(
-        name="accuracy/difference",
-        value=100 * float(gain.mean()),
-        unit="percentage points",
-        n=len(gain),
-        interval=(100 * low, 100 * high),
+    return mean_difference(
+        "accuracy", right_predictions(first, references), right_predictions(second, references)
     )
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from evalsuite.metrics.bootstrap import bounds, extreme_share, resampled_sums
 from evalsuite.metrics.compiled import compiled
+from evalsuite.metrics.difference import difference
 from evalsuite.records.score import Score
 
 AT = (1, 5, 10)
@@ -106,13 +107,9 @@ def paired_recall(first: Ranks, second: Ranks, image_of_text: NDArray[np.int64])
     both = [_hits_by_image(ranks, image_of_text) for ranks in (first, second)]
     values = [_recalls(hits.sum(0)[None])[0, 0] for hits in both]
     resampled = [_recalls(resampled_sums(hits))[:, 0] for hits in both]
-    return Score(
-        name="tr_at_1/difference",
-        value=float(values[0] - values[1]),
-        unit="percentage points",
-        n=first.image_to_text.size,
-        interval=bounds(resampled[0] - resampled[1]),
-    )
+    interval = bounds(resampled[0] - resampled[1])
+    num_images = first.image_to_text.size
+    return difference("tr_at_1", float(values[0] - values[1]), interval, n=num_images)
 
 
 def fold_recalls(

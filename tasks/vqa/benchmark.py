@@ -20,7 +20,8 @@ from evalsuite.contracts.benchmark import Predictions, Sample, SampleId, Shown
 from evalsuite.data.reading import shortened
 from evalsuite.kinds.answering.baselines import learn_prior
 from evalsuite.kinds.answering.shown import showing
-from evalsuite.metrics.vqa.accuracy import mean_accuracy, mean_scores, paired_mean
+from evalsuite.metrics.difference import mean_difference
+from evalsuite.metrics.vqa.accuracy import mean_accuracy, mean_scores
 from evalsuite.metrics.vqa.exact import (
     EXACT,
     fitting_rule,
@@ -177,7 +178,7 @@ class Vqa:
     def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
         """Return the accuracy of `first` minus that of `second`, with its 95% interval."""
         values = [fitting_values(one, references) for one in (first, second)]
-        return paired_mean(fitting_rule(references), values[0], values[1])
+        return mean_difference(fitting_rule(references), values[0], values[1])
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str

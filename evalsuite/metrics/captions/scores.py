@@ -26,6 +26,7 @@ from evalsuite.metrics.captions.ngrams import CaptionTable, grams_of
 from evalsuite.metrics.captions.ptb import tokenize
 from evalsuite.metrics.captions.rouge import rouge_l
 from evalsuite.metrics.captions.spice import Spice, spice
+from evalsuite.metrics.difference import difference
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
@@ -82,14 +83,9 @@ def paired_cider(
         refuse_bad_captions(predictions)
         refuse_other_ids(predictions, references.captions.keys())
         values.append(measured(tokenised(predictions, references.captions)).cider)
-    differences = 100 * (values[0].per_image_N - values[1].per_image_N)
-    return Score(
-        name="cider/difference",
-        value=100 * (values[0].corpus - values[1].corpus),
-        unit=UNIT,
-        n=len(differences),
-        interval=mean_interval(differences),
-    )
+    gain = 100 * (values[0].per_image_N - values[1].per_image_N)
+    value = 100 * (values[0].corpus - values[1].corpus)
+    return difference("cider", value, mean_interval(gain), n=len(gain), unit=UNIT)
 
 
 def shuffled_caption_scores(references: CaptionReferences) -> list[Score]:

@@ -20,6 +20,7 @@ from evalsuite.metrics.coco.detections import Detections
 from evalsuite.metrics.coco.outlines import NOT_FILLED, RunLengths, drawn, mask_areas
 from evalsuite.metrics.coco.results import collection_paused
 from evalsuite.metrics.coco.truth import Truth
+from evalsuite.metrics.difference import difference
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
@@ -134,17 +135,11 @@ def paired_ap(first: Evaluated, second: Evaluated, truth: Truth, kind: Kind) -> 
     """Return the AP of `first` minus that of `second` in points, with the jackknife's interval."""
     values = [_percent(_mean(_entries(one, FIGURES[0]))) for one in (first, second)]
     left_out = [left_out_figures(evaluated, truth) for evaluated in (first, second)]
-    bounds = None
+    value, interval = values[0] - values[1], None
     if left_out[0] is not None and left_out[1] is not None:
         without = left_out[0]["ap"] - left_out[1]["ap"]
-        bounds = jackknife_bounds(values[0] - values[1], without, low=-100.0)
-    return Score(
-        name=f"{kind}_ap/difference",
-        value=values[0] - values[1],
-        unit="percentage points",
-        n=truth.num_images,
-        interval=bounds,
-    )
+        interval = jackknife_bounds(value, without, low=-100.0)
+    return difference(f"{kind}_ap", value, interval, n=truth.num_images)
 
 
 def class_ap(evaluated: Evaluated, truth: Truth, kind: Kind) -> list[Score]:

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from evalsuite.data.names import other_spelling
 from evalsuite.data.reading import shortened
-from evalsuite.metrics.bootstrap import mean_interval, share_interval
+from evalsuite.metrics.bootstrap import RESAMPLED_DECIMALS, mean_interval, share_interval
+from evalsuite.metrics.difference import mean_difference
 from evalsuite.metrics.vqa.normalise import normalised, trimmed
 from evalsuite.metrics.vqa.references import NO_ANSWER, NUM_HUMANS, VqaReferences
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
-
-# Accuracies that differ only in the last bits are one value for the bootstrap.
-RESAMPLED_DECIMALS = 9
 
 
 def question_accuracies(
@@ -113,23 +111,10 @@ def paired_vqa_accuracy(
     Raises:
         UserError: the ids differ, or a prediction is not text.
     """
-    return paired_mean(
+    return mean_difference(
         "vqa_accuracy",
         question_accuracies(first, references),
         question_accuracies(second, references),
-    )
-
-
-def paired_mean(rule: str, first: NDArray[np.float64], second: NDArray[np.float64]) -> Score:
-    """Return the mean of `first` minus that of `second`, both 0 to 1 by one rule."""
-    gain = first - second
-    low, high = mean_interval(gain.round(RESAMPLED_DECIMALS))
-    return Score(
-        name=f"{rule}/difference",
-        value=100 * float(gain.mean()),
-        unit="percentage points",
-        n=len(gain),
-        interval=(100 * low, 100 * high),
     )
 
 
