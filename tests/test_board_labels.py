@@ -1,5 +1,6 @@
 """The labels of the boards: rules that tell for every row whether it may stand beside another."""
 
+import re
 from collections.abc import Callable, Hashable
 
 from evalsuite.records.board import Entry, board_names, read_board, vocabulary
@@ -36,3 +37,16 @@ def test_trained_captions_say_whether_cider_was_optimised() -> None:
 def test_one_result_under_two_names_states_the_same_variant() -> None:
     for rows in grouped(lambda e: (e.board, e.metric, e.split, one_model(e), e.printed, e.regime)):
         assert len({entry.variant for entry in rows}) == 1, rows
+
+
+def test_rows_of_one_line_of_models_call_a_test_set_by_one_name() -> None:
+    for rows in grouped(lambda e: (e.board, e.metric, e.regime, re.split(r"\W", e.model)[0])):
+        assert not {"test", "test-5k"} <= {entry.split for entry in rows}, rows
+
+
+def test_a_models_rerun_learns_from_the_same_labels_as_the_model() -> None:
+    for entry in ROWS:
+        if entry.model.endswith(" (LAVIS release)"):
+            theirs = [e for e in read_board(entry.board) if e.model.split()[0] in entry.model]
+            alike = [e for e in theirs if (e.split, e.regime) == (entry.split, entry.regime)]
+            assert {e.extra_labels for e in alike} == {entry.extra_labels}, entry

@@ -172,9 +172,11 @@ def test_labelled_data_that_a_source_states_is_marked() -> None:
     stated |= {"VGQA": "vg-questions", "ft22k": "imagenet-21k", "ft21k": "imagenet-21k"}
     stated |= {"IN-21K": "imagenet-21k", "private image-tag": "private-labels"}
     stated |= {"ImageNet-22K-ext-70M (private)": "private-labels", "from COCO-ft": "coco-pairs"}
+    stated |= {"starts from COCO": "coco-pairs", "VG questions": "vg-questions"}
+    stated |= {"trained on ImageNet-22K": "imagenet-21k"}
     for entry in ROWS:
         for text, label in stated.items():
-            if text in f"{entry.extra_data} {entry.setting}":
+            if text in f"{entry.extra_data} {entry.setting} {entry.note}":
                 assert label in entry.extra_labels.split(), entry
 
 
