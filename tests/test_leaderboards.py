@@ -1,14 +1,12 @@
 """Every row of the boards is complete, sourced and of known vocabulary."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]
 
 from evalsuite.records.board import (
     FOLDER,
@@ -16,6 +14,7 @@ from evalsuite.records.board import (
     board_names,
     board_of,
     metric_facts,
+    model_on,
     protocol_of_variant,
     read_board,
     split_of,
@@ -23,81 +22,7 @@ from evalsuite.records.board import (
 )
 from evalsuite.records.errors import UserError
 
-PUBLISHED = Path(__file__).parents[2] / "shared" / "published"
-ROWS = [entry for name in board_names() for entry in read_board(name)]
-
-# The collection's names of splits and metrics, and the suite's.
-SPLITS = {
-    "-": "none",
-    "1K test": "test",
-    "1k test": "test",
-    "Karpathy 5K test": "test",
-    "Karpathy test": "test",
-    "Karpathy test 1k": "test",
-    "Karpathy test 5k": "test",
-    "dev (not stated)": "dev",
-    "not stated in source": "not stated",
-    "test (Karpathy)": "test",
-    "test (Karpathy-size 5k)": "test-5k",
-    "test 1k": "test",
-    "test 5k": "test",
-    "test overall": "test",
-    "test seen": "test-seen",
-    "test-P": "test1",
-    "test-dev (see eval script)": "test-dev",
-    "val (10k-image subset)": "val-10k",
-    "val in-domain": "val",
-    "val near-domain": "val",
-    "val out-domain": "val",
-    "val overall": "val",
-}
-METRICS = {
-    "AP box": "box_ap",
-    "AP mask": "mask_ap",
-    "BLEU@4": "bleu_4",
-    "I2T R@1": "tr_at_1",
-    "I2T R@5": "tr_at_5",
-    "I2T R@10": "tr_at_10",
-    "IR R@1": "ir_at_1",
-    "IR R@5": "ir_at_5",
-    "IR R@10": "ir_at_10",
-    "R@1": "ir_at_1",
-    "ROC AUC": "roc_auc",
-    "T2I R@1": "ir_at_1",
-    "T2I R@5": "ir_at_5",
-    "T2I R@10": "ir_at_10",
-    "TR R@1": "tr_at_1",
-    "TR R@5": "tr_at_5",
-    "TR R@10": "tr_at_10",
-    "VQA acc": "vqa_accuracy",
-    "VQA accuracy": "vqa_accuracy",
-    "acc": "accuracy",
-    "box AP": "box_ap",
-    "iVQA acc": "ivqa_accuracy",
-    "mIoU (multi-scale)": "miou",
-    "mIoU (single-scale)": "miou",
-    "mask AP": "mask_ap",
-    "mean R@1 (I2T,T2I)": "mean_r_at_1",
-    "top-1 acc": "top_1",
-    "top-1 accuracy": "top_1",
-    "top-5 acc": "top_5",
-    "top-5 accuracy": "top_5",
-}
-BOARDS = {
-    "ImageNet-1K": "imagenet",
-    "MSRVTT text-to-video": "msrvtt_retrieval",
-    "MSRVTTQA": "msrvtt_qa",
-    "MSVDQA": "msvd_qa",
-    "COCO instance segmentation": "coco_detection",
-    "HatefulMemes": "hateful_memes",
-    "NextQA": "next_qa",
-    "OKVQA": "ok_vqa",
-    "TextVQA": "text_vqa",
-    "VisDial v1.0": "visdial",
-    "CIFAR-10": "cifar10",
-    "CIFAR-100": "cifar100",
-    "pre-training data": "pretraining_data",
-}
+ROWS = [entry for name in board_names() for entry in read_board(name, third_party=True)]
 
 
 def test_all_published_rows_are_here() -> None:
@@ -109,8 +34,8 @@ def test_every_row_is_complete() -> None:
         needed = (entry.model, entry.metric, entry.printed, entry.split, entry.regime, entry.kind)
         assert all(needed), entry
         assert entry.setting, entry
-        assert entry.confidence in ("two-sources", "verified"), entry
-        assert entry.kind in ("published", "re-run", "ours"), entry
+        assert entry.confidence in vocabulary()["confidences"], entry
+        assert entry.kind in vocabulary()["kinds"], entry
 
 
 def test_every_row_names_a_source_that_has_a_bibtex_entry_and_where_in_it() -> None:
@@ -209,70 +134,11 @@ def test_printed_digits_decide_the_rounding() -> None:
     assert (entry.printed, entry.value, entry.rounding) == ("77.65", 77.65, 0.005)
 
 
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the collection is not beside this checkout")
-def test_boards_equal_the_collection_cell_by_cell() -> None:
-    rows = [
-        row
-        for name in ("beit3_paper", "other_systems")
-        for row in yaml.load((PUBLISHED / f"{name}.yaml").read_text(), yaml.CSafeLoader)
-    ]
-    theirs = Counter(map(collected, rows))
-    ours = Counter(cells(entry) for entry in ROWS if entry.kind != "ours")
-    assert ours == theirs
-
-
-def cells(entry: Entry) -> tuple[str, ...]:
-    """Return the cells of an entry that the collection has too."""
-    metric = "" if entry.board in ("model_configuration", "pretraining_data") else entry.metric
-    return (
-        entry.board,
-        entry.model,
-        metric,
-        entry.printed,
-        entry.split,
-        entry.setting,
-        entry.params,
-        entry.extra_data,
-        entry.confidence,
-    )
-
-
-def collected(row: dict[str, str | float | None]) -> tuple[str, ...]:
-    """Return the same cells of a row of the collection, under the suite's names."""
-    benchmark, split, metric = str(row["benchmark"]), str(row["split"]), str(row["metric"])
-    board = BOARDS.get(benchmark) or benchmark.lower().replace("-", "_").replace(" ", "_")
-    name = METRICS.get(metric, metric.lower())
-    if board.startswith("glue_"):
-        board, name = (
-            "glue",
-            board[5:].replace("_", "") + ("_f1" if metric == "F1" else "_accuracy"),
-        )
-    if board in ("msrvtt_qa", "msvd_qa", "star"):
-        name = "accuracy"
-    if split.endswith("-domain"):
-        name += split.removeprefix("val ").join(["/", ""])
-    if split == "-":
-        name = ""
-    known = (str(row.get(field) or "") for field in ("params", "extra_data", "confidence"))
-    setting = str(row["setting"])
-    return (
-        board,
-        str(row["model"]),
-        name,
-        str(row["value"]),
-        SPLITS.get(split, split),
-        setting,
-        *known,
-    )
-
-
 def alike(rows: list[Entry]) -> Iterator[tuple[Entry, Entry]]:
     """Yield the pairs of rows whose stated protocols do not tell them apart."""
-    same = vocabulary()["same_model"]
     groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in rows:
-        model = same.get(entry.model, entry.model)
-        where = (entry.board, entry.metric, entry.split, model)
+        where = (entry.board, entry.metric, entry.split, model_on(entry.board, entry.model))
         how = (entry.regime, entry.protocol, entry.variant, entry.extra_labels, entry.kind)
         groups.setdefault((*where, *how), []).append(entry)
     for group in groups.values():

@@ -202,6 +202,28 @@ def test_the_scaling_is_stated_on_the_chart(tmp_path: Path) -> None:
         assert any(words in text.get_text().replace("\n", " ") for text in texts(figure))
 
 
+RELEASED = {
+    # unilm beit3/README.md @768a3c8, li2022blip Tables 7 and 8, alayrac2022flamingo Table 8
+    "BEiT-3 large (released)": {"imagenet": 87.6, "captioning": 143.2, "nocaps": 120.2},
+    "BLIP": {"vqa": 78.32, "nlvr2": 82.24, "captioning": 136.7, "nocaps": 113.2},
+    "Flamingo-80B": {"vqa": 82.1, "captioning": 138.1},
+    "PaLI-17B": {"vqa": 84.3, "captioning": 149.1, "nocaps": 127.0},
+}
+
+
+@pytest.mark.parametrize("model", RELEASED)
+def test_a_model_stands_on_every_axis_that_it_has_a_value_for(model: str) -> None:
+    points = published_series(model).points
+    assert {name: points[name].value for name in RELEASED[model]} == RELEASED[model]
+
+
+def test_a_line_of_several_models_says_so() -> None:
+    released = published_series("BEiT-3 large (released)")
+    assert released.note == "3 models"
+    assert released.points["coco_image_to_text"].value == 82.1  # of the contrastive one
+    assert released.points["nlvr2"].value == 90.0  # of the in-domain one
+
+
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no radar axis 'vqav2'; there are .*vqa"):
         axes_named(["vqav2"])

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 
 from evalsuite.records.board import FOLDER
@@ -20,7 +19,6 @@ from evalsuite.report.tables.data import Cell, Table, filled
 from evalsuite.report.tables.definition import definitions, table_names
 from evalsuite.report.tables.tables import table
 
-COLLECTION = Path(__file__).parents[2] / "shared" / "published" / "beit3_paper.yaml"
 TEX = shutil.which("tectonic") or shutil.which("pdflatex")
 
 
@@ -50,54 +48,6 @@ def cell(printed: Table, label: str, column: str) -> Cell:
     (line,) = (line for line in printed.lines if line.label == label)
     titles = [f"{column.group} {column.title}".strip() for column in printed.columns]
     return line.cells[titles.index(column)]
-
-
-NAMES = {
-    ("VQAv2", "VQA accuracy"): "VQAv2 {split}",
-    ("NLVR2", "accuracy"): "NLVR2 {split}",
-    ("COCO captioning", "BLEU@4"): "COCO captioning BLEU-4",
-    ("COCO captioning", "METEOR"): "COCO captioning METEOR",
-    ("COCO captioning", "CIDEr"): "COCO captioning CIDEr",
-    ("COCO captioning", "SPICE"): "COCO captioning SPICE",
-    ("COCO detection", "box AP"): "COCO test-dev box AP",
-    ("COCO instance segmentation", "mask AP"): "COCO test-dev mask AP",
-    ("ADE20K", "mIoU (single-scale)"): "ADE20K val mIoU, single-scale",
-    ("ADE20K", "mIoU (multi-scale)"): "ADE20K val mIoU, multi-scale",
-    ("ImageNet-1K", "top-1 accuracy"): "ImageNet-1K val top-1",
-}
-DIRECTIONS = {"I2T": "image→text", "T2I": "text→image"}
-
-
-def collected(number: int) -> list[dict[str, Any]]:
-    rows = yaml.load(COLLECTION.read_text(), yaml.CSafeLoader)
-    return [row for row in rows if re.match(rf"arXiv:2208.10442 Table {number}\b", row["source"])]
-
-
-def title(row: dict[str, Any]) -> str:
-    """Return our column of a row of the collection."""
-    benchmark, metric = row["benchmark"], row["metric"]
-    if benchmark.endswith("retrieval"):
-        direction, recall = metric.split()
-        name = benchmark.removesuffix(" retrieval").replace("Flickr30k", "Flickr30K")
-        return f"{name} {DIRECTIONS[direction]} {recall}"
-    return NAMES[benchmark, metric].format(split=row["split"])
-
-
-@pytest.mark.skipif(not COLLECTION.is_file(), reason="the collection is not beside this checkout")
-@pytest.mark.parametrize("number", [4, 5, 6, 7, 8, 9])
-def test_beit3_tables_equal_the_collection_cell_by_cell(number: int) -> None:
-    theirs = {(row["model"], title(row)): str(row["value"]) for row in collected(number)}
-    assert cells_of(f"beit3/{number}") == theirs
-
-
-@pytest.mark.skipif(not COLLECTION.is_file(), reason="the collection is not beside this checkout")
-def test_beit3_table_1_equals_the_collection_cell_by_cell() -> None:
-    theirs, printed = collected(1), table("beit3/1", format="csv")
-    rows = list(csv.DictReader(io.StringIO(printed)))
-    assert len(theirs) == 2 * len(rows) == 20
-    for row, before, best in zip(rows, theirs[::2], theirs[1::2], strict=True):
-        assert row["previous SOTA"] == f"{before['value']} ({before['model']})"
-        assert row["BEiT-3"] == str(best["value"])
 
 
 def test_known_cells_of_the_papers_stand_where_the_papers_have_them() -> None:

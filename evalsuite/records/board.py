@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from evalsuite.records.errors import UserError
 
-Kind = Literal["published", "re-run", "ours"]
+Kind = Literal["published", "authors' code", "re-run", "third-party", "ours"]
 FOLDER = "evalsuite.leaderboards"
 VOCABULARY = "boards.toml"
 
@@ -70,8 +70,11 @@ def board_names() -> tuple[str, ...]:
 
 
 @cache
-def read_board(name: str) -> tuple[Entry, ...]:
+def read_board(name: str, third_party: bool = False) -> tuple[Entry, ...]:
     """Return the entries of a board in the order of its file.
+
+    Args:
+        third_party: return also those that rest on third-party pages alone.
 
     Raises:
         UserError: there is no board of that name.
@@ -79,13 +82,23 @@ def read_board(name: str) -> tuple[Entry, ...]:
     if name not in board_names():
         raise UserError(f"no board {name!r}; there are {', '.join(board_names())}")
     text = (files(FOLDER) / f"{name}.csv").read_text("utf-8")
-    return tuple(_entry(name, row) for row in csv.DictReader(text.splitlines(), strict=True))
+    rows = csv.DictReader(text.splitlines(), strict=True)
+    entries = (_entry(name, row) for row in rows)
+    return tuple(entry for entry in entries if third_party or entry.kind != "third-party")
 
 
 @cache
 def vocabulary() -> Mapping[str, Any]:
     """Return boards.toml: boards, metrics, regimes, protocols, variants, extra labels."""
     return MappingProxyType(tomllib.loads((files(FOLDER) / VOCABULARY).read_text("utf-8")))
+
+
+def model_on(board: str, name: str) -> str:
+    """Return the one name of a model that sources call differently, or that they call several."""
+    several: dict[str, str] = vocabulary()["several_models"].get(name, {})
+    same: dict[str, str] = vocabulary()["same_model"]
+    one = several.get(board, name)
+    return same.get(one, one)
 
 
 def board_of(task: str) -> str | None:

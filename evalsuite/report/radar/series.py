@@ -16,6 +16,7 @@ from evalsuite.records.board import (
     protocol_of_variant,
     read_board,
     split_of,
+    vocabulary,
 )
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
@@ -128,24 +129,28 @@ def axes_of(series: Sequence[Series], scaling: Scaling) -> tuple[Axis, ...]:
 def published_series(model: str) -> Series:
     """Return what the boards hold of a model on the axes; "previous SOTA" is Table 1's choice.
 
-    Rows quoted by the BEiT-3 paper come first, as the axes are that paper's.
+    Rows quoted by the BEiT-3 paper come first, as the axes are that paper's. A name that stands
+    for several models, such as "BEiT-3 large (released)", takes on each axis the one of its board.
 
     Raises:
         UserError: no axis has a value of that model.
     """
-    points = {}
+    several: Mapping[str, Mapping[str, str]] = vocabulary()["several_models"]
+    points, models = {}, set()
     for axis in all_axes():
         wanted = axis.previous_sota if model == PREVIOUS_SOTA else model
-        found = [entry for entry in _on(axis) if entry.model == wanted]
+        one = several.get(wanted, {}).get(axis.board, wanted)
+        found = [entry for entry in _on(axis) if entry.model in (wanted, one)]
         found.sort(key=lambda entry: entry.source_key != PAPER)
         if found and found[0].value is not None:
             points[axis.name] = Point(found[0].value)
+            models.add(one)
     if not points:
-        known = sorted({entry.model for axis in all_axes() for entry in _on(axis)})
+        known = sorted({*several, *(entry.model for axis in all_axes() for entry in _on(axis))})
         raise UserError(
             f"no radar axis has a value of {model!r}; there are {PREVIOUS_SOTA}, {', '.join(known)}"
         )
-    return Series(model, points)
+    return Series(model, points, f"{len(models)} models" if model in several else "")
 
 
 def run_series(reports: Sequence[Mapping[str, Any]]) -> list[Series]:

@@ -7,9 +7,11 @@ from typing import Any
 from evalsuite.records.board import (
     Entry,
     board_of,
+    model_on,
     protocol_of_variant,
     read_board,
     split_of,
+    vocabulary,
 )
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
@@ -20,6 +22,10 @@ from evalsuite.report.verdict import verdict
 
 NOT_MEASURED = "not measured by this run"
 NOT_STATED = "not comparable: how the weights came to the task is not known of this run"
+KIND_NOTES = {
+    "authors' code": "measured again by the authors' code",
+    "re-run": "measured by others than the authors",
+}
 SEVERAL = "not comparable: measured in several regimes, and the column does not say which it holds"
 
 
@@ -109,8 +115,7 @@ def _published_line(asked: Definition, row: Row) -> Line:
             continue
         is_named = asked.show_model and entry.model != label
         text = f"{entry.printed} ({entry.model})" if is_named else entry.printed
-        note = "other sources print another value" if entry.conflicting else ""
-        note = "measured by others than the authors" if entry.kind == "re-run" else note
+        note = _note(entry)
         alike = (entry.regime, entry.protocol, entry.variant, entry.extra_labels)
         cells.append(Cell(text, note, entry.value, alike, entry.resolution, entry.source))
     there = [entry for entry in entries if entry is not None]
@@ -118,8 +123,18 @@ def _published_line(asked: Definition, row: Row) -> Line:
     return Line(label, row.cite, row.section, facts, tuple(cells))
 
 
+def _note(entry: Entry) -> str:
+    """Return what a reader of a published cell must know."""
+    notes = [KIND_NOTES.get(entry.kind, "")]
+    notes += ["other sources print another value"] if entry.conflicting else []
+    if entry.model in vocabulary()["several_models"]:
+        model = model_on(entry.board, entry.model)
+        notes.append(f"{entry.model} stands for several models, here for {model}")
+    return "; ".join(note for note in notes if note)
+
+
 def _entry(asked: Definition, row: Row, column: Column) -> Entry | None:
-    """Return the board's entry of a cell; a published one before a re-run."""
+    """Return the board's entry of a cell; of several kinds, the first in boards.toml."""
     regime = row.regime or column.regime
     variant = column.variant if row.variant is None else row.variant
     found = [
@@ -133,7 +148,8 @@ def _entry(asked: Definition, row: Row, column: Column) -> Entry | None:
         and column.extra_labels in (None, entry.extra_labels)
         and (not asked.source or entry.source == asked.source)
     ]
-    return min(found, key=lambda entry: entry.kind != "published", default=None)
+    kinds = list(vocabulary()["kinds"])
+    return min(found, key=lambda entry: kinds.index(entry.kind), default=None)
 
 
 def _fact(entries: Sequence[Entry], name: str) -> str:
