@@ -68,7 +68,7 @@ bench: $(READY) ## speed and memory against the official engines
 	$(BIN)/python benchmarks/scorers.py
 
 .PHONY: tinyworld-table
-tinyworld-table: $(READY) ## what pretraining buys on every task: docs/tinyworld.md, its radar; goes on where it stopped: [ARGS="--tune"]
+tinyworld-table: $(READY) ## what pretraining buys on every task: docs/tinyworld.md, its radar; resumes where it stopped: [ARGS="--tune"]
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tinyworld.py $(ARGS)
 
 .PHONY: check

@@ -2,7 +2,7 @@
 
     python benchmarks/golden.py HEAD~1 HEAD            two commits
     python benchmarks/golden.py main .                 a commit and the files as they lie here
-    python benchmarks/golden.py A B --folder DIR       keep what both wrote, and go on from it
+    python benchmarks/golden.py A B --folder DIR       keep what both wrote, and resume from it
 
 Each side draws the mini world and runs one seed of all nine tasks on it, a zero-shot task, every
 stage of pretraining, and what follows from runs: scores, tables. Compared are the drawn files, the

@@ -9,7 +9,7 @@
     python benchmarks/tinyworld.py --page-only             from the log, whatever is finished
 
 Writes docs/tinyworld.md, and what scratch reaches into the record that every report of a run with
-the same recipe shows. Goes on where it stopped; several processes share the cells among themselves.
+the same recipe shows. Resumes where it stopped; several processes share the cells among themselves.
 """
 
 import argparse

@@ -33,8 +33,8 @@ def summary_of(scores: Sequence[Score], limit: float) -> Summary:
     """Return the mean over seeds with an interval for both of its uncertainties.
 
     The seeds are scored on the same samples, so averaging does not shrink the sampling error: its
-    half-width is the mean of theirs. To it comes, in squares, the half-width of a mean over so many
-    seeds (Student's t). One seed has the first part alone.
+    half-width is the mean of theirs. Added to it in quadrature is the half-width of a mean over so
+    many seeds (Student's t). One seed has the first part alone.
     """
     values = tuple(score.value for score in scores)
     mean = fmean(values)

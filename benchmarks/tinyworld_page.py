@@ -40,7 +40,7 @@ rate of its own, tuned below. The arm grounded is masked + itc + grounding, made
 cell reads **mean [95% interval] (lowest..highest seed)**. The interval is that of the mean over
 seeds: the half-width of the single seeds' 95% intervals (bootstrap over test samples; averaged, as
 all seeds answer the same samples) and the half-width of a mean over so many seeds (Student's t),
-added in squares. Two arms are told apart only where these intervals do not overlap. Baselines look
+added in quadrature. Two arms differ only where these intervals do not overlap. Baselines look
 at no image. Zero-shot evaluation has no seed, and from scratch it is chance. An arm is one
 pretraining: how far another one would differ is not measured.
 Reports of runs with these recipes show scratch's means beside the baselines

@@ -48,7 +48,7 @@ def task_named(name: str) -> Any:
     check_known("task", name, benchmark_names())
     if name not in task_names():
         raise UserError(
-            f"{name} can be scored, not yet fine-tuned or predicted; "
+            f"{name} can be scored, but not yet fine-tuned or predicted; "
             f"there are {', '.join(task_names())}"
         )
     return import_module(f"{TASKS}.{name}.task").TASK

@@ -25,7 +25,7 @@ def mmseg() -> Mmseg:
     """Return mmseg; the stand-in of compiled parts gets the names that it cannot do without."""
     load_metric(2)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of old interfaces, which are not ours to mend
+        warnings.simplefilter("ignore")  # of old interfaces, which are not ours to fix
         operations = importlib.import_module("mmcv.ops")
         for name in UNGUARDED:
             if name not in vars(operations):

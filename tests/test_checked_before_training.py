@@ -100,7 +100,7 @@ FAULTS: dict[str, tuple[str, Draw, str]] = {
     "no outlines": ("detection", boxes_alone([]), "score detection --predictions"),
     "no outline keys": ("detection", boxes_alone(...), "score detection --predictions"),
     "null outlines": ("detection", boxes_alone(None), "score detection --predictions"),
-    "turned photo": ("detection", turned_photo, "orientation tag 6; turn its pixels"),
+    "turned photo": ("detection", turned_photo, "orientation tag 6; rotate its pixels"),
     "other name": ("detection", category_changed("val2017", "gear"), "lacks category 2 ('gear')"),
     "colours": ("segmentation", maps(photo), "mode RGB"),
     "sizes": ("segmentation", maps(lambda: label_map(1, 2, size=(24, 16))), "24 x 16 labels"),
@@ -163,7 +163,7 @@ def test_files_left_out_are_counted_and_named(run: Run, tmp_path: Path) -> None:
 def test_what_loaders_leave_aside_is_counted(run: Run, tmp_path: Path) -> None:
     image_put("x.jpg", photo(), exif=orientation(6))(tmp_path)
     _, out, _ = run("doctor", "imagenet", "--data", tmp_path, "--split", "val")
-    assert "1 of 13 images are stored turned, with an orientation tag" in out
+    assert "1 of 13 images are stored rotated, with an orientation tag" in out
 
 
 def test_doctor_opens_the_label_maps_of_training_too(run: Run, tmp_path: Path) -> None:

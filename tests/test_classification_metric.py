@@ -105,8 +105,14 @@ BAD_LISTS: list[tuple[str, str]] = [
     (json.dumps({"val_1": FIVE, "val_2": [*FIVE[:4], "n99"]}), r"val_2 has .*n99.*1 such image"),
     (json.dumps({"val_1": FIVE, "val_2": FIVE[:4]}), "expected 5 different classes"),
     (json.dumps({"val_1": FIVE, "val_2": [1, 1, 2, 3, 4]}), "expected 5 different classes"),
-    ('{"val_1": [1, 2, 3, 4, 5], "val_1.JPEG": [1, 2, 3, 4, 5]}', "val_1 comes again; 1 such"),
-    ('{"val_1": [1, 2, 3, 4, 5], "val_1": [1, 2, 3, 4, 5]}', "the key val_1 comes again"),
+    (
+        '{"val_1": [1, 2, 3, 4, 5], "val_1.JPEG": [1, 2, 3, 4, 5]}',
+        "val_1 appears more than once; 1 such",
+    ),
+    (
+        '{"val_1": [1, 2, 3, 4, 5], "val_1": [1, 2, 3, 4, 5]}',
+        "the key val_1 appears more than once",
+    ),
     ('{"val_1": [1, 2', "the file is cut short; expected best classes by image name"),
     ('{"val_1": 3}', "image val_2 is missing"),
     ('{"val_1": 3.5, "val_2": 1}', "val_1 has 3.5, a number as a class; expected its name"),
@@ -124,7 +130,7 @@ BAD_LOGITS: list[tuple[dict[str, Any], str]] = [
     ({"logits": np.array([[0.0] * 6, [np.nan] * 6])}, "a logit of val_2 is not finite; 1 such"),
     ({"logits": np.zeros((2, 7))}, "logits of 7 classes; expected 6"),
     ({"logits": np.zeros((2, 6), np.int64)}, "expected one row of floating-point"),
-    ({"names": np.array(["val_1", "val_1"])}, "val_1 comes again; 1 such"),
+    ({"names": np.array(["val_1", "val_1"])}, "val_1 appears more than once; 1 such"),
 ]
 
 

@@ -59,7 +59,7 @@ def test_the_official_engine_agrees_on_outlines_beside_boxes(tmp_path: Path, for
 
 BROKEN = [
     ([], "has no segmentation"),
-    ([[]], "which is no polygon"),
+    ([[]], "which is not a polygon"),
     ([[1, 2, 3, 4]], "which pycocotools takes for a box"),
     ([1, 2, 3, 4, 5, 6], "has the segmentation [1, 2, 3, 4, 5, 6]; expected polygons"),
     ([[1, 2, 3, 4, 5, "6"]], "expected polygons of three points or more"),
@@ -90,7 +90,7 @@ def test_masks_in_an_image_without_a_size_are_refused(tmp_path: Path) -> None:
     del truth["images"][1]["height"]
     answer = asked(tmp_path, truth, compressed(truth))
     assert answer.status == 2
-    assert "is in image 2, of which the file says no height and width" in answer.lines[0]
+    assert "is in image 2, whose height and width the file does not give" in answer.lines[0]
     assert list(asked(tmp_path, truth, boxes).figures.values()) == official(truth, boxes, "bbox")
 
 

@@ -147,7 +147,7 @@ FAULTS = [
     ("annotations", {"bbox": [1, 2, -3, 4]}, "object 5 has a bbox of negative width or height"),
     ("annotations", {"bbox": None}, "object 5 has no bbox"),
     ("annotations", {"image_id": "2"}, "object 5 has image_id 2, of which the file has no image"),
-    ("annotations", {"category_id": 1.5}, "object 4 of 39: 1.5 is no id"),
+    ("annotations", {"category_id": 1.5}, "object 4 of 39: 1.5 is not an id"),
     ("images", {"id": 1}, "image 1 appears more than once"),
     ("images", {"id": "a"}, "some ids of the image records are numbers and some are texts"),
     ("categories", {"id": None}, "category 2 of 3, .*got `null` - at `\\$.id`"),

@@ -151,5 +151,5 @@ def test_a_launchers_variable_that_is_left_over_is_named(
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     monkeypatch.setenv(name, value)
     line = refused("eval", "imagenet", "--data", world)
-    assert f"the environment holds {name} = {value}" in line
+    assert f"the environment sets {name} = {value}" in line
     assert "precision" not in line

@@ -76,7 +76,7 @@ def test_the_record_holds_mean_and_interval_over_seeds(record: Recorded) -> None
         low, high = stats.t.interval(0.95, 2, loc=values.mean(), scale=stats.sem(values))
         assert one.value == pytest.approx(values.mean(), abs=1e-4)
         assert one.interval is not None
-        # The single seeds' sampling error, 1.5 below and 2 above, comes to it in squares.
+        # The single seeds' sampling error, 1.5 below and 2 above, is added to it in quadrature.
         assert one.interval[0] == pytest.approx(
             values.mean() - np.hypot(values.mean() - low, 1.5), abs=1e-4
         )

@@ -188,7 +188,7 @@ def test_written_detections_and_maps_are_read_back(data: Path, tmp_path: Path) -
 def test_a_split_that_is_held_back_names_its_server(name: str, split: str, data: Path) -> None:
     benchmark = benchmark_named(name)
     assert benchmark.card.splits[split].server
-    with pytest.raises(UserError, match=r"held back: write .* hand"):
+    with pytest.raises(UserError, match=r"held back: write .* submit"):
         benchmark.references(data, split)
 
 
@@ -232,13 +232,13 @@ def test_a_torn_label_map_is_named(data: Path, tmp_path: Path) -> None:
     torn = path / "ADE_val_00000002.png"
     torn.write_bytes(torn.read_bytes()[:60])
     benchmark = benchmark_named("segmentation")
-    with pytest.raises(UserError, match=r"ADE_val_00000002\.png: no whole label PNG"):
+    with pytest.raises(UserError, match=r"ADE_val_00000002\.png: not a whole label PNG"):
         benchmark.score(benchmark.read_predictions(path), benchmark.references(data, "val"))
 
 
 BAD_OBJECTS = [
-    ({"category_id": 99}, r"object 1 is of category 99, which the file has not \(1 such"),
-    ({"bbox": [1, 2, -3, 4]}, "object 1 is with the box .* of negative size"),
+    ({"category_id": 99}, r"object 1 has category 99, which the file does not list \(1 such"),
+    ({"bbox": [1, 2, -3, 4]}, "object 1 has the box .* of negative size"),
     ({"bbox": [1, 2, 3]}, "annotations|bbox|record 0"),
 ]
 

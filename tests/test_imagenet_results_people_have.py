@@ -147,7 +147,7 @@ def test_timms_default_of_one_class_has_no_top_5(
     path = tmp_path / f"out.{writer}"
     WRITERS[writer](timm_frame("name", index=False, columns=False, topk=1), path)
     assert scored(data, path) == {"top_1": TWIN["top_1"]}
-    assert "has one class an image: no top_5" in capsys.readouterr().err
+    assert "has one class per image: no top_5" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("label", ["description", "detail"])

@@ -97,7 +97,7 @@ def test_a_name_without_its_folder_is_told_apart_or_refused(
     best["000.jpg"] = best.pop("dog/000.jpg")
     (tmp_path / "p.json").write_text(json.dumps(best))
     line = refused("score", "imagenet", "--predictions", tmp_path / "p.json", "--data", own)
-    assert "p.json: image 000.jpg may be bus/000 or cat/000: write the whole of it" in line
+    assert "p.json: image 000.jpg may be bus/000 or cat/000: write the full path" in line
 
 
 def test_an_image_that_is_named_in_two_ways_comes_again(
@@ -105,7 +105,7 @@ def test_an_image_that_is_named_in_two_ways_comes_again(
 ) -> None:
     (tmp_path / "p.json").write_text(json.dumps({**right(), "val/cat/000": list(CLASSES[:5])}))
     line = refused("score", "imagenet", "--predictions", tmp_path / "p.json", "--data", own)
-    assert "p.json: image cat/000 comes again; 1 such" in line
+    assert "p.json: image cat/000 appears more than once; 1 such" in line
 
 
 def test_images_that_differ_in_their_suffix_alone_are_named_with_it(
@@ -118,4 +118,4 @@ def test_images_that_differ_in_their_suffix_alone_are_named_with_it(
     best["pig/000"] = best.pop("pig/000.jpg")
     (tmp_path / "p.json").write_text(json.dumps(best))
     line = refused("score", "imagenet", "--predictions", tmp_path / "p.json", "--data", own)
-    assert "image pig/000 may be pig/000.jpg or pig/000.png: write the whole of it" in line
+    assert "image pig/000 may be pig/000.jpg or pig/000.png: write the full path" in line

@@ -147,7 +147,7 @@ def test_what_official_loaders_leave_out_is_left_out(left_out: dict[str, Any]) -
         ({"size": [9, 12], "counts": [0, 9 * 12]}, r"size \[9, 12\] in an image of \[90, 120\]"),
         ({"size": list(SIZE), "counts": "\u00e9!"}, "cannot be decoded"),
         ({"size": list(SIZE)}, "cannot be decoded"),
-        ([20.0, 10.0, 60.0, 10.0, 60.0, 60.0], "no list of polygons"),
+        ([20.0, 10.0, 60.0, 10.0, 60.0, 60.0], "not a list of polygons"),
     ],
     ids=["another size", "no run lengths", "no counts", "a polygon alone"],
 )

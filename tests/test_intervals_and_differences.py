@@ -104,7 +104,7 @@ def test_two_runs_say_which_is_a_and_who_is_better(
     lines = printed("score", good, bad, "--paired").splitlines()
     assert lines[:2] == [f"A: {good}", f"B: {bad}"]
     assert lines[2].startswith("vqa_accuracy, A minus B: +")
-    assert lines[2].endswith("A is better than B: the interval does not hold 0.")
+    assert lines[2].endswith("A is better than B: the interval does not contain 0.")
     content = json.loads(printed("score", bad, good, "--paired", "--json"))
     assert content["scores"][0]["value"] < 0
     assert content["paired"]["A"] == str(bad)

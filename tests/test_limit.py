@@ -42,7 +42,7 @@ def test_the_whole_split_goes_on_from_a_limited_evaluation(
     evaluated(run, *words, "--limit", 5)
     status, out, err = run("eval", *words, "--json")
     report = json.loads(out)
-    assert status == 0 and "predicting goes on: 5 of 12 samples are journaled" in err
+    assert status == 0 and "predicting resumes: 5 of 12 samples are journaled" in err
     assert (report["limit"], report["scores"][0]["n"]) == (None, 12)
     assert report["phases"]["finetune"]["samples"] == 12
     assert len(list((tmp_path / "runs").iterdir())) == 1

@@ -182,7 +182,9 @@ def test_predictions_that_do_not_match_are_refused(
 def test_a_file_that_is_cut_short_is_refused_with_its_line(data: Path) -> None:
     path = data / "nlvr2/data/dev.json"
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(UserError, match=r"dev.json: line 3 of 3 is no NLVR2 example.*\(1 such\)"):
+    with pytest.raises(
+        UserError, match=r"dev.json: line 3 of 3 is not an NLVR2 example.*\(1 such\)"
+    ):
         BENCHMARK.references(data, "dev")
 
 

@@ -1,8 +1,8 @@
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from evalsuite.engine.optimizer import learning_rate
 from evalsuite.engine.plan import Plan, micro_batches
@@ -44,13 +44,23 @@ def test_a_set_smaller_than_the_batch_is_one_step() -> None:
     assert Plan.of(RECIPE, 5, seed=0).num_steps == 3
 
 
-def test_the_learning_rate_follows_the_released_schedule() -> None:
-    # unilm beit3/utils.py cosine_scheduler: linspace over the warm-up, then a cosine.
+def test_the_rate_warms_up_from_nothing_to_its_full_in_the_last_warm_up_step() -> None:
     plan = Plan.of(RECIPE, 80, seed=0)
-    warmup = np.linspace(0, 1e-3, 10)
-    rest = [1e-6 + 0.5 * (1e-3 - 1e-6) * (1 + math.cos(math.pi * i / 20)) for i in range(20)]
-    rates = [learning_rate(step, plan, RECIPE) for step in range(plan.num_steps)]
-    assert rates == pytest.approx([*warmup, *rest], rel=1e-12)
+    rates = [learning_rate(step, plan, RECIPE) for step in (0, 3, 6, 9, 10)]
+    assert rates == pytest.approx([0.0, 1e-3 / 3, 2e-3 / 3, 1e-3, 1e-3])
+
+
+def test_after_the_warm_up_the_rate_anneals_as_torchs_cosine() -> None:
+    plan = Plan.of(RECIPE, 80, seed=0)
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20, eta_min=1e-6)
+    expected = []
+    for _ in range(10, plan.num_steps):
+        expected += schedule.get_last_lr()
+        optimizer.step()
+        schedule.step()
+    rates = [learning_rate(step, plan, RECIPE) for step in range(10, plan.num_steps)]
+    assert len(rates) == 20 and rates == pytest.approx(expected)
 
 
 def test_a_linear_decay_is_mmsegs_poly_of_power_1() -> None:

@@ -304,7 +304,7 @@ def test_health_refuses_what_only_training_reads(
 
 
 def test_a_wrong_tokenizer_is_named(world: Path, tmp_path: Path, masked: Run) -> None:
-    with pytest.raises(UserError, match=r"final\.safetensors: no visual tokenizer"):
+    with pytest.raises(UserError, match=r"final\.safetensors: not a visual tokenizer"):
         pretrain(request(world, tmp_path, tokenizer=str(masked.weights)))
 
 

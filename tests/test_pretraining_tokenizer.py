@@ -157,7 +157,7 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
     backbone = beit3("beit3_tiny", seed=0)
     path = tmp_path / "weights.safetensors"
     save_checkpoint(path, official_state(backbone, None), {})
-    with pytest.raises(UserError, match="no visual tokenizer, it holds beit3"):
+    with pytest.raises(UserError, match="not a visual tokenizer: it holds beit3"):
         read_codes(path, backbone)
 
 

@@ -189,7 +189,7 @@ BAD_LISTS = [
         {"image_to_text": {"11": [102, 999, 101], "12": [101, 103, 102]}},
         "the list of 11 names an id that is not in",
     ),
-    ({"image_to_text": {"11": [None]}}, "image_to_text: the list of 11: null is no id"),
+    ({"image_to_text": {"11": [None]}}, "image_to_text: the list of 11: null is not an id"),
     ({"image_to_text": {"a.jpg": [102]}}, "image_to_text: 11 of the queries .* missing; 2 such"),
     ({"extra": {}}, "expected image_to_text and text_to_image"),
 ]

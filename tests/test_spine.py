@@ -20,6 +20,7 @@ from evalsuite.tinyworld.write import write_world
 from evalsuite.verbs.evaluate import evaluate, finetune
 from evalsuite.verbs.prepare import Request
 
+SCHEMA = Path(__file__).parents[1] / "evalsuite/report/schema.json"
 SETTINGS = ("epochs=2", "batch_size=16", "min_answer_count=2")
 KEPT = ("task", "split", "scores", "baselines", "verdict", "failures", "weights", "recipe", "data")
 
@@ -44,7 +45,7 @@ def kept(report: Report) -> dict[str, object]:
 
 
 def test_the_report_fulfils_its_schema(finished: Run) -> None:
-    schema = json.loads(Path("evalsuite/report/schema.json").read_text())
+    schema = json.loads(SCHEMA.read_text())
     report = json.loads((finished.folder / "report.json").read_text())
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(report)

@@ -299,7 +299,7 @@ def test_of_an_older_world_only_what_has_changed_is_written_anew(tmp_path: Path)
 
 def test_a_folder_that_holds_something_else_is_refused(mini: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(UserError, match=r"exists and is no tiny world"):
+    with pytest.raises(UserError, match=r"exists but is not a tiny world"):
         write_world(tmp_path, size="mini")
     assert tree(tmp_path) == {"thesis.tex": b"mine"}
     with pytest.raises(UserError, match=r"seed 0.*seed 7"):

@@ -218,7 +218,7 @@ def test_a_submission_answers_exactly_the_questions_of_its_split(data: Path) -> 
             r'record 1 of 3, \{"answer": "y"\}: .*missing required field `question_id` \(2 such\)',
         ),
         ('[{"question_id": 1}]', r"record 0 of 1, .*missing required field `answer` \(1 such\)"),
-        ('[{"question_id": true, "answer": "x"}]', r"record 0 of 1, .*true is no id"),
+        ('[{"question_id": true, "answer": "x"}]', r"record 0 of 1, .*true is not an id"),
         ('[{"question_id": 1, "answer": null}]', r"record 0 of 1, .*Expected `str`, got `null`"),
         (
             '[{"question_id": 1, "answer": "x"}, {"question_id": 1, "answer": "y"}]',
@@ -241,7 +241,7 @@ def test_bad_results_are_refused_with_one_line(content: str, message: str, tmp_p
     [
         ({"answers": []}, "annotation 0 .*: no human answers"),
         ({"answers": [{"answer_id": 1}]}, "a human answer without text"),
-        ({"question_id": None}, r"annotation 0, .*: null is no id"),
+        ({"question_id": None}, r"annotation 0, .*: null is not an id"),
         ({"question_id": 11}, "question 11 is annotated twice"),
     ],
 )

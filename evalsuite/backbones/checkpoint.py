@@ -1,4 +1,4 @@
-"""One file of weights: read without running its code, told by name where it is none, written."""
+"""Weights files: read without running code from them, and refused by name if something else."""
 
 import os
 import pickle

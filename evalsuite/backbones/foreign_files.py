@@ -1,11 +1,11 @@
-"""Files in the place of weights that are none: what each is, and what to do about it."""
+"""Files given as weights that are something else: what each is, and what to do about it."""
 
 import zipfile
 from pathlib import Path
 
 from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
-STOPPED = "a download that stopped? fetch the file again"
+STOPPED = "did the download stop? fetch the file again"
 EXPECTED = "not weights that can be read here; expected .safetensors or a PyTorch file (.pth)"
 LARGEST_HEADER = 100_000_000  # bytes; the safetensors library reads no larger one
 _PICKLED = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))

@@ -1,4 +1,4 @@
-"""Which tensors of a checkpoint are the model's: among its dictionaries, and below wrappers' names.
+"""Which tensors of a checkpoint are the model's: its dictionaries, and the prefixes of wrappers.
 
 Training programs put the state dictionary under a key of their own, often beside a running average
 (EMA), and wrap the model (DistributedDataParallel, torch.compile, Lightning), which puts a prefix
@@ -184,7 +184,7 @@ def _without_state(content: Any) -> str:
     if "param_groups" in content or any(OF_TRAINING.search(str(key)) for key in content):
         return (
             f"holds the state of a training (an optimizer's or the like: {some}) and no weights; "
-            "name the file of the model, beside it mostly"
+            "name the model's file, usually beside it"
         )
     return f"holds no state dictionary under `model`, `state_dict`, `module` or bare, but {some}"
 

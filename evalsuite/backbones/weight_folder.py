@@ -1,4 +1,4 @@
-"""From a path that a person gives - a file, a folder, the index of shards - to files of weights."""
+"""From a path that a user gives - a file, a folder, the index of shards - to weights files."""
 
 import hashlib
 import json

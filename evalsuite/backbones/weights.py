@@ -1,4 +1,4 @@
-"""Turns weights as a person gives them - path, address or released name - into a local file."""
+"""Turns weights as a user names them - path, address or released name - into a local file."""
 
 import csv
 import difflib

@@ -1,6 +1,6 @@
 """How the command line ends: what stopped it is told in one line, with an exit status of its kind.
 
-1: a bug of ours, with its traceback, or nobody reads on; 2: something that the person can mend;
+1: a bug of ours, with its traceback, or a closed pipe; 2: something that the user can fix;
 128 and a signal's number: stopped from outside.
 """
 
@@ -48,7 +48,7 @@ def told() -> Iterator[None]:
     except _Stopped as stopped:
         number = int(stopped.args[0])
         name = signal.Signals(number).name
-        kept = "what was saved is kept, and the same command goes on from there"
+        kept = "what was saved is kept, and the same command resumes from there"
         _end(128 + number, f"stopped by {name}: {kept}")
     except UserError as error:
         _end(2, str(error))
@@ -57,7 +57,7 @@ def told() -> Iterator[None]:
             raise
         _end_of_machine(error)
     except MemoryError as error:
-        _end(2, f"the memory does not suffice ({error}); free some, or take fewer with --limit")
+        _end(2, f"out of memory ({error}); free some, or use fewer samples with --limit")
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)

@@ -230,7 +230,7 @@ class CountsNearTies(Protocol):
     """A benchmark that decides in scoring, by comparing what was predicted of many samples."""
 
     def near_ties(self, predictions: Predictions, references: Any, tolerance: float) -> NearTies:
-        """Return how many of its decisions a change of scores by `tolerance` could turn."""
+        """Return how many of its decisions a change of scores by `tolerance` could flip."""
 
 
 @runtime_checkable

@@ -51,7 +51,7 @@ class OpenTask(Protocol):
         """Return the mean loss of the batch's samples, a scalar in fp32."""
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
-        """Return one JSON value a sample, as the journal keeps it; never from the ground truth.
+        """Return one JSON value per sample, as the journal keeps it; never from the ground truth.
 
         One exception: ADE20K, whose label maps would make a journal of gigabytes, counts here
         which true label was taken for which; `--set save_maps=true` keeps the maps instead.

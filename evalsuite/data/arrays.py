@@ -27,7 +27,7 @@ def read_arrays(
         with path.open("rb") as file:
             kind = kind_of(file.read(LOOKED_AT))
         if kind != "a zip archive":  # which .npz is
-            raise UserError(f"{path}: {kind or 'no .npz archive'}; expected {what}")
+            raise UserError(f"{path}: {kind or 'not a .npz archive'}; expected {what}")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [name for name in names if name not in archive.files]
             if missing:
@@ -44,5 +44,5 @@ def read_arrays(
         raise UserError(f"{path}: not a whole .npz archive: {shortened(str(error))}") from None
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):  # numpy hands a member of another kind as bytes
-            raise UserError(f"{path}: {name} is no NumPy array; expected {what}")
+            raise UserError(f"{path}: {name} is not a NumPy array; expected {what}")
     return arrays

@@ -1,4 +1,4 @@
-"""Looks over a split before hours of work: all that predicting and scoring it would trip over."""
+"""Checks a split before hours of work: everything that predicting and scoring would trip over."""
 
 import itertools
 import os
@@ -92,7 +92,7 @@ class Inspector:
                         yield fault
 
     def remarks(self) -> list[str]:
-        """Return what official loaders leave aside of the images opened so far, a line each."""
+        """Return what official loaders ignore of the images opened so far, a line each."""
         names: dict[str, list[str]] = {}
         for name, facts in self.images.items():
             for remark in facts.remarks if isinstance(facts, ImageFacts) else ():

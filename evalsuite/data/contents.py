@@ -1,4 +1,4 @@
-"""How much an official file or folder holds, without knowing whose it is."""
+"""How much an official file or folder holds, whatever the benchmark."""
 
 import os
 from pathlib import Path

@@ -34,8 +34,8 @@ WHITE = 255
 UPRIGHT = 1  # EXIF 2.32, tag 0x0112: row 0 is the top, column 0 the left
 
 TURNED = (
-    "are stored turned, with an orientation tag that official loaders leave aside "
-    "(`exiftran -ai` turns the pixels themselves)"
+    "are stored rotated, with an orientation tag that official loaders ignore "
+    "(`exiftran -ai` rotates the pixels themselves)"
 )
 CLEAR = "have transparency, which official loaders drop: hidden colours show"
 FRAMES = "have several frames, of which the first is read"
@@ -47,7 +47,7 @@ class UnreadableImageError(UserError):
 
 
 class ImageFacts(NamedTuple):
-    """What a look at a whole image tells: width and height, and what official loaders leave aside.
+    """What a look at a whole image tells: width and height, and what official loaders ignore.
 
     A remark goes on after "3 images".
     """
@@ -190,7 +190,7 @@ def _found(path: Path, error: Exception) -> str:
     if "cannot identify image file" in str(error):
         if kind is None:
             size = f"{path.stat().st_size:,} bytes"
-            return f"{size} that are no image of a known format; fetch the file again"
+            return f"{size} that are not an image of a known format; fetch the file again"
         if kind.endswith("image"):
             return f"{kind} of a kind that cannot be read; save it as a JPEG or PNG"
         return f"{kind}, expected an image"
@@ -198,8 +198,8 @@ def _found(path: Path, error: Exception) -> str:
         claimed = re.search(r"\d{2,}", str(error))
         pixels = int(claimed[0]) if claimed else 0
         return (
-            f"{pixels:,} pixels, more than are read unasked, as a small file may claim any size; "
-            f"where you trust it: --max-pixels {pixels} (or {MAX_PIXELS}={pixels})"
+            f"{pixels:,} pixels, more than are read by default, as any file can claim a size; "
+            f"if you trust it: --max-pixels {pixels} (or {MAX_PIXELS}={pixels})"
         )
     reason = shortened(str(error))
     if reason.startswith("conversion from"):

@@ -1,4 +1,4 @@
-"""Looks over a benchmark's official files: what is there, what is missing and where to get it."""
+"""Checks a benchmark's official files: what is there, what is missing and where to get it."""
 
 import random
 from collections import Counter
@@ -251,7 +251,7 @@ def _folder(name: str) -> str:
 
 
 def _problem(split: str, path: str, text: str) -> Finding:
-    """Return a finding that has to be mended."""
+    """Return a finding that must be fixed."""
     return Finding(split=split, path=path, level="problem", text=text)
 
 

@@ -87,7 +87,7 @@ def open_index(
             raise  # one of the official files: the reader should have said so
         raise UserError(
             f"{folder}: the sample index cannot be written: {error.strerror}; "
-            "make room there, or name another folder in EVALSUITE_CACHE"
+            "free some room there, or name another folder in EVALSUITE_CACHE"
         ) from error
 
 
@@ -176,7 +176,7 @@ def _note_ids(batch: list[Sample], seen: set[SampleId], where: str) -> None:
     for sample in batch:
         if sample.id in seen:
             raise UserError(
-                f"{where} holds the id {sample.id!r} twice; ids must differ: mend its file"
+                f"{where} holds the id {sample.id!r} twice; ids must differ: fix its file"
             )
         seen.add(sample.id)
 

@@ -29,7 +29,7 @@ def as_id(value: Any) -> int | str:
         raise ValueError(f"{value!r} may have lost digits as a decimal; write it as a whole number")
     if isinstance(value, int | str) and not isinstance(value, bool):
         return value
-    raise ValueError(f"{shortened(value)} is no id; expected a whole number or a text")
+    raise ValueError(f"{shortened(value)} is not an id; expected a whole number or a text")
 
 
 def image_stem(name: str) -> str:
@@ -91,7 +91,7 @@ def _named_by_path(
         return path if path in known else bare
     alike = sorted(spelled.get(bare, ()))
     if len(alike) > 1:
-        raise ValueError(f"{path} may be {' or '.join(alike[:2])}: write the whole of it")
+        raise ValueError(f"{path} may be {' or '.join(alike[:2])}: write the full path")
     return alike[0] if alike else bare
 
 
@@ -121,9 +121,11 @@ def refuse_unknown(
 def other_spelling(name: Any, known: Collection[Any]) -> str:
     """Return a hint where an id is known as a text instead of a number or the reverse, else ""."""
     if isinstance(name, str) and _number(name) in known:
-        return f": there it is the number {name}, here the text {name!r}; write both alike"
+        return f": there it is the number {name}, here the text {name!r}; write both the same way"
     if not isinstance(name, str) and str(name) in known:
-        return f": there it is the text {str(name)!r}, here the number {name}; write both alike"
+        return (
+            f": there it is the text {str(name)!r}, here the number {name}; write both the same way"
+        )
     return ""
 
 

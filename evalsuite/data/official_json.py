@@ -123,7 +123,7 @@ def refuse_repeated(path: Path, ids: Iterable[object], what: str) -> None:
     """Do nothing where all ids differ.
 
     Raises:
-        UserError: names the first id that comes again, and how many records are too many.
+        UserError: names the first id that appears more than once, and the number of duplicates.
     """
     seen: set[object] = set()
     again = [one for one in ids if one in seen or seen.add(one)]  # type: ignore[func-returns-value]
@@ -138,14 +138,16 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object whose keys differ.
 
     Raises:
-        UserError: names the first key that comes again.
+        UserError: names the first key that appears more than once.
     """
     made = dict(pairs)
     if len(made) < len(pairs):
         seen: set[str] = set()
         first = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         too_many = len(pairs) - len(made)
-        raise UserError(f"the key {shortened(first)} comes again ({too_many} such)")
+        raise UserError(
+            f"the key {shortened(first)} appears more than once ({too_many} duplicate(s))"
+        )
     return made
 
 

@@ -1,4 +1,4 @@
-"""What a run predicted of the samples that it was asked for."""
+"""The predictions of a run for the samples that it was asked for."""
 
 from itertools import islice
 from pathlib import Path

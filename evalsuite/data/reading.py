@@ -74,7 +74,7 @@ def read_rows(path: Path, what: str, source: str = "") -> list[Row]:
     """
     text = read_text(path, what, source)
     if "\0" in text:
-        raise UserError(f"{path}: holds a zero byte, which text never does; expected {what}")
+        raise UserError(f"{path}: holds a zero byte, which text never has; expected {what}")
     first, _, rest = text.lstrip().partition("\n")
     if first.startswith(("{", "[")):
         form = "JSON lines" if rest.startswith("{") else "JSON"

@@ -1,4 +1,4 @@
-"""Which predictions still hold: those of files that hold what they held when they were read."""
+"""Which predictions are still valid: those whose files have not changed since."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -42,7 +42,7 @@ def set_changed_aside(work: Predicting, run: Run, accelerator: Accelerator) -> N
             kept = run.set_aside(work.split, set(changed))
             say(
                 f"{len(changed):,} of {len(files):,} predictions of {work.split} were made from "
-                f"files that hold something else now, such as {' and '.join(files[changed[0]])}: "
+                f"files that have changed since, such as {' and '.join(files[changed[0]])}: "
                 f"predicting them again (the earlier ones are kept in {kept})"
             )
     accelerator.wait_for_everyone()  # before anybody reads the journals

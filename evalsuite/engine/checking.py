@@ -1,4 +1,4 @@
-"""The look over an evaluation split before fine-tuning for it begins."""
+"""Checks the evaluation split before fine-tuning begins."""
 
 from pathlib import Path
 

@@ -66,7 +66,7 @@ class Budget:
             first = next(iter(self.failures.values()))
             raise UserError(
                 f"{first}; {len(self.failures)} unreadable, {self._allowed} allowed: "
-                "mend the file, or allow some with --skip-bad N"
+                "fix the file, or allow some with --skip-bad N"
             )
 
 

@@ -1,4 +1,4 @@
-"""Predicting: one journal line a sample, whatever the batch size and the number of processes."""
+"""Predicting: one journal line per sample, whatever the batch size and the number of processes."""
 
 import time
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def predict(work: Predicting, model: TaskModel, run: Run, accelerator: Accelerat
     left = _by_length(work, [place for place, name in wanted if name not in known])
     done = len(wanted) - len(left)
     if done and left and accelerator.is_main_process:
-        say(f"predicting goes on: {done} of {len(wanted)} samples are journaled")
+        say(f"predicting resumes: {done} of {len(wanted)} samples are journaled")
     mine = left[accelerator.process_index :: accelerator.num_processes]
     batches = _batches(mine, work.recipe.micro_batch)
     model.to(accelerator.device).eval()

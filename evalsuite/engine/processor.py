@@ -1,4 +1,4 @@
-"""The processor that computes: its name, its instructions, and the libraries of its arithmetic."""
+"""The processor: its name, its instruction set, and the libraries that do its arithmetic."""
 
 import os
 import platform

@@ -91,19 +91,19 @@ def _refuse_left_over(precision: str) -> None:
         is_one_step = name.endswith("ACCUMULATION_STEPS") and value == "1"
         if value.lower() not in HARMLESS and not is_one_step:
             raise UserError(
-                f"the environment holds {name} = {shortened(value)}, with which accelerate would "
+                f"the environment sets {name} = {shortened(value)}, with which accelerate would "
                 f"train otherwise than the recipe says: `unset {name}` and repeat the command"
             )
     asked = os.environ.get("ACCELERATE_MIXED_PRECISION", precision)
     if asked != precision:
         say(
-            f"ACCELERATE_MIXED_PRECISION = {shortened(asked)} is not followed: this computes in "
+            f"ACCELERATE_MIXED_PRECISION = {shortened(asked)} is ignored: this run computes in "
             f"{precision}, as the recipe says; --set precision=... to choose"
         )
     left = [name for name in LAUNCHED if name in os.environ]
     if left and "MASTER_ADDR" not in os.environ:
         raise UserError(
-            f"the environment holds {left[0]} = {os.environ[left[0]]}, but no MASTER_ADDR: left "
+            f"the environment sets {left[0]} = {os.environ[left[0]]}, but no MASTER_ADDR: left "
             f"over from another job? `unset {left[0]}`, or start several processes with torchrun"
         )
 
@@ -118,8 +118,9 @@ def own_cores() -> int:
 def share_cores(model: nn.Module) -> None:
     """Let a small model compute on one core, and leave the others to reading.
 
-    Its operations are shorter than threads wait for one another: on two cores beit3_tiny trains on
-    400 samples a second with one thread; with two on 450, but on 37 while another program runs.
+    For so small a model thread synchronisation costs more than it saves: on two cores beit3_tiny
+    trains on 400 samples per second with one thread; with two on 450, but on 37 while another
+    program runs.
     """
     small = sum(parameter.numel() for parameter in model.parameters()) < SMALL_MODEL
     torch.set_num_threads(1 if small else int(os.environ.get("OMP_NUM_THREADS", own_cores())))

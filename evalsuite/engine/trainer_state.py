@@ -24,7 +24,7 @@ def save_state(folder: Path, step: int, accelerator: Accelerator) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         raise UserError(
             f"{temporary}: cannot be written: {error}; the state before it is kept, "
-            "so free some room and repeat the command to go on"
+            "so free some room and repeat the command to resume"
         ) from error
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -39,7 +39,7 @@ def resume(folder: Path, accelerator: Accelerator, title: str) -> int:
     """Load the newest state, and return the number of steps that it has behind it.
 
     Args:
-        title: what goes on, for the progress.
+        title: what resumes, for the progress.
     """
     if accelerator.is_main_process:
         for torn in folder.glob(f".{STEM}*.tmp"):
@@ -50,7 +50,7 @@ def resume(folder: Path, accelerator: Accelerator, title: str) -> int:
         return 0
     accelerator.load_state(str(folder / f"{STEM}{steps[-1]}"))
     if accelerator.is_main_process:
-        say(f"{title} goes on from step {steps[-1]} on {accelerator.num_processes} process(es)")
+        say(f"{title} resumes from step {steps[-1]} on {accelerator.num_processes} process(es)")
     return steps[-1]
 
 

@@ -1,4 +1,4 @@
-"""How narrowly a prediction won: what the count of near-ties goes by."""
+"""How narrowly a prediction won, for counting near-ties."""
 
 import math
 from collections.abc import Sequence

@@ -72,7 +72,7 @@ def load_metric(num_classes: int) -> tuple[Any, Any]:
         )
     _install_shim()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of old interfaces, which are not ours to mend
+        warnings.simplefilter("ignore")  # of old interfaces, which are not ours to fix
         metrics = importlib.import_module("mmseg.evaluation.metrics.iou_metric")
         torch = importlib.import_module("torch")
         logger = importlib.import_module("mmengine.logging").MMLogger.get_current_instance()

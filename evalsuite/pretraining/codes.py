@@ -130,7 +130,7 @@ def _learnt_codes(state: Mapping[str, Tensor], path: Path, backbone: Backbone) -
     """
     if CODE_KEY not in state:
         found = ", ".join(list(state)[:3])
-        raise UserError(f"{path}: no visual tokenizer, it holds {found}; {HINT}")
+        raise UserError(f"{path}: not a visual tokenizer: it holds {found}; {HINT}")
     found_in = recognise(state, str(path))
     if found_in.backbone is None:
         raise UserError(f"{path}: the tokenizer's encoder has no known size; {HINT}")

@@ -79,7 +79,7 @@ def set_up(request: PretrainRequest) -> Work:
     """Return everything that a request needs, checked before any long work begins.
 
     Raises:
-        UserError: anything that the person can mend.
+        UserError: anything that the user can fix.
     """
     given = None if request.weights is None else weights_named(request.weights, request.seed)
     name = backbone_of(request.backbone, given)
@@ -200,7 +200,7 @@ def set_up_examination(request: PretrainRequest) -> Examination:
         if value:
             raise UserError(f"{option}: --stage health trains nothing; leave it out")
     if request.weights is None:
-        raise UserError("--stage health looks at weights: give --weights FILE")
+        raise UserError("--stage health examines weights: give --weights FILE")
     start = weights_named(request.weights, request.seed)
     name = backbone_of(request.backbone, start)
     if start.state is None or "mlm_head.weight" not in start.state:

@@ -32,10 +32,10 @@ STAGES: tuple[Stage, ...] = ("tokenizer", "masked", "itc", "grounding")
 def pretrain(request: PretrainRequest) -> Run:
     """Train one stage on the corpus; return the run, whose `weights` are the result.
 
-    The same request goes on where an earlier one stopped, on any number of processes.
+    The same request resumes where an earlier one stopped, on any number of processes.
 
     Raises:
-        UserError: anything that the person can mend; what was finished is kept.
+        UserError: anything that the user can fix; what was finished is kept.
     """
     if request.stage not in STAGES:
         raise UserError(f"--stage {request.stage}: expected one of {', '.join(STAGES)}")

@@ -48,7 +48,7 @@ def word_chances(weights: str, tokenizer: Tokenizer) -> NDArray[np.float64] | No
         weights: as "shape:3,relation:3,above:5": kinds or words; later entries win.
 
     Raises:
-        UserError: an entry is not of that form, or a word is no single piece of the vocabulary.
+        UserError: an entry is not of that form, or a word is not a single piece of the vocabulary.
     """
     if not weights:
         return None
@@ -78,6 +78,6 @@ def _piece(word: str, tokenizer: Tokenizer) -> int:
     pieces = tokenizer.encode(word, 64)[1:-1]
     if len(pieces) != 1 or pieces[0] == tokenizer.unknown_id:
         raise UserError(
-            f"--set word_weights: {word!r} is no single piece of the vocabulary but {len(pieces)}"
+            f"--set word_weights: {word!r} is {len(pieces)} pieces of the vocabulary; expected one"
         )
     return pieces[0]

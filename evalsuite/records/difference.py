@@ -35,9 +35,9 @@ class Difference:
         if self.score.interval is None:
             return "No difference is shown: there are too few samples for an interval."
         if self.better is None:
-            return "No difference is shown: the interval holds 0."
+            return "No difference is shown: the interval contains 0."
         other = "B" if self.better == "A" else "A"
-        return f"{self.better} is better than {other}: the interval does not hold 0."
+        return f"{self.better} is better than {other}: the interval does not contain 0."
 
     @property
     def sentence(self) -> str:

@@ -12,7 +12,7 @@ def one_line(text: str) -> str:
 
 
 class UserError(ValueError):
-    """Something that the user can mend: it says what was found, what was expected and what to do.
+    """Something that the user can fix: it says what was found, what was expected and what to do.
 
     The command line prints it as one line and exits with status 2; any other exception is our bug.
     """

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes: for the line that refuses it."""
+"""What kind of file this is, by its first bytes: for the message that refuses it."""
 
 _TAR_MARK, _TAR_PLACE = b"ustar", 257
 LOOKED_AT = 512  # bytes that are enough for every mark below

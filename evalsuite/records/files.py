@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, and what a machine says that cannot."""
+"""Writing files so that a reader never sees half of one, and saying why one cannot be written."""
 
 import errno
 import hashlib
@@ -11,11 +11,11 @@ from typing import Any
 
 from evalsuite.records.errors import UserError
 
-NOT_YOURS = "yours to read and write? Else name another place"
+NOT_YOURS = "may you read and write there? If not, name another place"
 # What a person can do about a machine's refusals; any other is told in its own words alone.
 ADVICE = {
-    errno.ENOSPC: "free some room and repeat the command to go on",
-    errno.EDQUOT: "free some room and repeat the command to go on",
+    errno.ENOSPC: "free some room and repeat the command to resume",
+    errno.EDQUOT: "free some room and repeat the command to resume",
     errno.EFBIG: "the system limits a file's size here (ulimit -f); name another place",
     errno.EACCES: NOT_YOURS,
     errno.EPERM: NOT_YOURS,

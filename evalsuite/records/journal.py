@@ -1,4 +1,4 @@
-"""The journal of predictions: one JSON line a sample, append only."""
+"""The journal of predictions: one JSON line per sample, append only."""
 
 import json
 import os

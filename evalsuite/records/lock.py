@@ -32,8 +32,8 @@ def lock_folder(folder: Path) -> None:
     except BlockingIOError:
         owner = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
         raise UserError(
-            f"{folder}: in use by {owner}; wait for its end, or give this session its own --runs. "
-            "To share one run among several processes, start it with torchrun"
+            f"{folder}: in use by {owner}; wait until it ends, or give this session its own "
+            "--runs. To share one run among several processes, start it with torchrun"
         ) from None
     except OSError:
         return

@@ -1,4 +1,4 @@
-"""Near-ties: decisions so narrow that the order of floating-point additions may turn them."""
+"""Near-ties: decisions so narrow that the order of floating-point additions may flip them."""
 
 from dataclasses import dataclass
 

@@ -104,7 +104,7 @@ class Run:
         problem = misfit(facts, Facts) or ("" if facts["sessions"] else "sessions is empty")
         named = NAMED.fullmatch(folder.resolve().name)
         if not problem and named and named[1] != _digest(facts["identity"]):
-            problem = f"its identity was edited; {named[1]} in the folder's name is another's"
+            problem = f"its identity was edited; {named[1]} in the folder's name is of another"
         if problem:
             raise UserError(
                 f"{path}: not as evalsuite wrote it: {problem}; restore the file, or remove the "

@@ -1,4 +1,4 @@
-"""Whether a JSON value has the form that a type says; where it has not, the place in words."""
+"""Whether a JSON value fits a type; if not, where and why, in words."""
 
 from collections.abc import Sequence
 from dataclasses import MISSING, fields, is_dataclass

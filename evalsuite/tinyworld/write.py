@@ -146,13 +146,13 @@ def _opened(folder: Path, seed: int, size: str) -> dict[str, Any]:
         found = {key: marker.get(key) for key in settings}
         if found != settings:
             raise UserError(
-                f"{folder} holds a tiny world of {_said(found)}, asked for was {_said(settings)}: "
+                f"{folder} holds a tiny world of {_said(found)}, not of {_said(settings)}: "
                 "name another folder or remove this one"
             )
         return marker
     if folder.exists() and (not folder.is_dir() or _foreign(folder)):
         raise UserError(
-            f"{folder} exists and is no tiny world (no {MARKER} in it): name a new folder"
+            f"{folder} exists but is not a tiny world (no {MARKER} in it): name a new folder"
         )
     marker = {**settings, "parts": {}}
     write_json(path, marker)

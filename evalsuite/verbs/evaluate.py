@@ -31,11 +31,11 @@ from evalsuite.verbs.tune import note_phase, open_run, train, tuning_of
 def evaluate(request: Request) -> Report | None:
     """Fine-tune where the weights hold no head for the task, predict, score, write the reports.
 
-    The same request goes on where an earlier one stopped, on any number of processes. Returns the
+    The same request resumes where an earlier one stopped, on any number of processes. Returns the
     report on the main process and None on the others, which are done when they have predicted.
 
     Raises:
-        UserError: anything that the person can mend; what was finished is kept.
+        UserError: anything that the user can fix; what was finished is kept.
     """
     work = set_up(request, always_trains=False)
     split = split_of(work.benchmark, request.split)
@@ -78,7 +78,7 @@ def finetune(request: Request) -> Run:
     """Fine-tune on the task's training split; return the run, whose `weights` are the result.
 
     Raises:
-        UserError: anything that the person can mend; what was finished is kept.
+        UserError: anything that the user can fix; what was finished is kept.
     """
     work = set_up(request, always_trains=True)
     run = _run(work, request)

@@ -76,7 +76,7 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
         always_trains: fine-tune even where the weights hold a head for the task.
 
     Raises:
-        UserError: anything that the person can mend.
+        UserError: anything that the user can fix.
     """
     task = task_named(request.task)
     given = None if request.weights is None else weights_named(request.weights, request.seed)

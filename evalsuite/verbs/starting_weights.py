@@ -74,8 +74,8 @@ def holds_head(state: Mapping[str, Tensor], head: nn.Module) -> bool:
     """Return whether a file holds every weight of a head, and not just to start from.
 
     Files of masked pretraining hold the word head that captioning goes on with, and those of
-    contrastive tuning may: what a file was last trained for is told by the key that it is
-    recognised by, which then is one of the head's own.
+    contrastive tuning may: the first of HEAD_KEYS in a file says what it was last trained for,
+    and must then be one of the head's own.
     """
     own = head.state_dict().keys()
     last_trained = next((key for key in HEAD_KEYS if key in state), None)

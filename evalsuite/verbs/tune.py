@@ -31,7 +31,7 @@ class TrainingRequest:
 
     Without `data` a tiny world is drawn, without `weights` the backbone starts from those of the
     recipe ("scratch": from none), and `backbone` follows from the weights. `limit` trains on
-    the first samples alone. `skip_bad` is how many unreadable images are put up with.
+    the first samples alone. `skip_bad` is how many unreadable images are allowed.
     """
 
     backbone: str | None = None

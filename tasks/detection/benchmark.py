@@ -95,7 +95,7 @@ class Detection:
         """
         if _known(split) in HELD_BACK:
             raise UserError(
-                f"COCO's {split} is held back: write a result file and hand it in at "
+                f"COCO's {split} is held back: write a result file and submit it at "
                 f"{CARD.splits[split].server}"
             )
         path = data / annotations_path(split)

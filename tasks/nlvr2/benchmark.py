@@ -106,7 +106,7 @@ class Nlvr2:
             if missing:
                 raise UserError(
                     f"no prediction for {shortened(missing[0])} ({len(missing)} of "
-                    f"{len(references.identifiers)} missing); the split is to be predicted whole"
+                    f"{len(references.identifiers)} missing); predict every example of the split"
                 )
             _matched(predictions, references)
         write_text(path, "".join(f"{name},{label}\n" for name, label in predictions.items()))

@@ -78,7 +78,7 @@ def _checked_lines(path: Path, content: bytes) -> list[Example]:
     if bad:
         first, why = bad[0]
         raise UserError(
-            f"{path}: line {first} of {len(lines)} is no NLVR2 example: {why} ({len(bad)} such); "
-            "is the file cut short?"
+            f"{path}: line {first} of {len(lines)} is not an NLVR2 example: {why} "
+            f"({len(bad)} such); is the file cut short?"
         )
     return examples

@@ -97,7 +97,7 @@ class Segmentation:
         """
         if _known(split) not in ANNOTATIONS:
             raise UserError(
-                f"ADE20K {split} is held back: write label PNGs and hand them in at "
+                f"ADE20K {split} is held back: write label PNGs and submit them at "
                 f"{CARD.splits[split].server}"
             )
         paths = _annotations(data, split)

@@ -85,7 +85,7 @@ class Vqa:
         """
         if _known(split) in HELD_BACK:
             raise UserError(
-                f"the answers of VQAv2 {split} are held back: write a results file and hand it in "
+                f"the answers of VQAv2 {split} are held back: write a results file and submit it "
                 f"at {CARD.splits[split].server}"
             )
         parts = PARTS[split]

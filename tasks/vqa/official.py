@@ -1,4 +1,4 @@
-"""The official evaluator from a person's own checkout; the repository is no package on PyPI."""
+"""The official evaluator, from the user's own checkout: the repository is not a package on PyPI."""
 
 import os
 import re

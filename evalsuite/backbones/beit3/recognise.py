@@ -88,7 +88,7 @@ def recognise(state: Mapping[str, Tensor], source: str = "the checkpoint") -> Re
     except KeyError as error:
         some = ", ".join(list(state)[:2])
         raise UserError(
-            f"{source}: no BEiT-3 checkpoint, it lacks {error.args[0]} (it holds {some}, ...)"
+            f"{source}: not a BEiT-3 checkpoint: it lacks {error.args[0]} (it holds {some}, ...)"
         ) from None
     layers = [int(match[1]) for match in map(LAYER.match, state) if match]
     depth = 1 + max(layers, default=-1)

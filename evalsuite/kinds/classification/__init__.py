@@ -1,1 +1,1 @@
-"""One class an image: result files, mixing, probes, pages."""
+"""One class per image: result files, augmentation, mixing, probes, pages."""

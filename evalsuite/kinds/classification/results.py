@@ -164,7 +164,7 @@ def answers_of(predictions: Mapping[Any, Any], truth: Labels) -> Answers:
     answers = answers_of_classes(numbers_NK, truth.labels)
     if numbers_NK.shape[1] == min(TOP, len(truth.wnids)):
         return answers
-    warnings.warn(f"{source}: has one class an image: no top_5", Remark, stacklevel=2)
+    warnings.warn(f"{source}: has one class per image: no top_5", Remark, stacklevel=2)
     return answers._replace(has_five=False)
 
 
@@ -261,4 +261,6 @@ def _refuse_repeated(source: str, names: Sequence[str]) -> None:
     seen: set[str] = set()
     again = [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
     if again:
-        raise UserError(f"{source}: image {again[0]} comes again; {len(again)} such line(s)")
+        raise UserError(
+            f"{source}: image {again[0]} appears more than once; {len(again)} such line(s)"
+        )

@@ -1,11 +1,11 @@
 """Best classes by image as people write them: our own form, and tables as timm's inference.py.
 
-Our own: a JSON object {image name: [class, ...]}, or a line `image name,class,...` an image; best
-first, a class its name or its number.
-timm's (inference.py @0041cb7): columns `filename`, `index` (--include-index), `label` (but for
+Our own: a JSON object {image name: [class, ...]}, or one line `image name,class,...` per image,
+best first; a class is its name or its number.
+timm's (inference.py @0041cb7): columns `filename`, `index` (--include-index), `label` (unless
 --label-type none) and `prob` or `logit`; of k classes each holds a list, or is k columns `index_0`
 to `index_k` (--results-separate-col). As .csv, in which a list is numpy's text; as .json by file
-name ("json"), by `columns` and `data` ("json-split") or a record a line ("json-record", which
+name ("json"), by `columns` and `data` ("json-split") or one record per line ("json-record", which
 today writes .csv under that suffix); as .parquet.
 """
 
@@ -106,7 +106,7 @@ def _split_table(path: Path, value: dict[str, Any]) -> Table:
     """Return a table that pandas wrote by `columns` and `data`."""
     columns, rows = value["columns"], value["data"]
     if not isinstance(columns, list) or not isinstance(rows, list):
-        raise UserError(f"{path}: columns and data are no lists; expected {FORMAT}")
+        raise UserError(f"{path}: columns and data are not lists; expected {FORMAT}")
     bad = [n for n, row in enumerate(rows) if not isinstance(row, list) or len(row) != len(columns)]
     if bad:
         raise UserError(

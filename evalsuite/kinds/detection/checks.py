@@ -1,4 +1,4 @@
-"""What makes a COCO split of no use to fine-tune for, and an image of no use to predict."""
+"""What rules out a COCO split for fine-tuning, and an image for predicting."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,8 +46,8 @@ def refuse_other_size(path: Path, size: tuple[int, int], height_width: Sequence[
     tag = orientation_of(path)
     if size == (height, width) and tag != UPRIGHT:
         raise UserError(
-            f"{found}: the photo is stored turned, with the orientation tag {tag}; turn its pixels "
-            "(`exiftran -ai FILE`) as they were when it was annotated"
+            f"{found}: the photo is stored rotated, with the orientation tag {tag}; "
+            "rotate its pixels (`exiftran -ai FILE`) as they were when it was annotated"
         )
     raise UserError(f"{found}; use the image that was annotated, at its size")
 

@@ -11,9 +11,9 @@ from evalsuite.records.errors import UserError
 
 NO_NAME = "image {0.id} has no file_name"
 NO_SIZE = "image {0.id} has no height and width in pixels"
-NO_CLASS = "object {0.id} is of category {0.category_id}, which the file has not"
+NO_CLASS = "object {0.id} has category {0.category_id}, which the file does not list"
 NO_BOX = "object {0.id} has the bbox {0.bbox}; expected x, y, width, height"
-NEGATIVE = "object {0.id} is with the box {0.bbox} of negative size"
+NEGATIVE = "object {0.id} has the box {0.bbox} of negative size"
 
 
 class Instances(NamedTuple):

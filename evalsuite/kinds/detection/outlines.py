@@ -36,7 +36,7 @@ def outline_of(text: str, size: Sequence[int]) -> Polygons | RunLengths:
         return []
     if isinstance(shape, list):
         if not all(isinstance(one, list) for one in shape):
-            raise UserError("has an outline that is no list of polygons")
+            raise UserError("has an outline that is not a list of polygons")
         return [one for one in shape if len(one) >= MIN_POLYGON and len(one) % 2 == 0]
     found = shape.get("size")
     if found != list(size):

@@ -72,7 +72,7 @@ class Features(Mapping[SampleId, NDArray[np.float32]]):
         if self.images_ID.shape[1] != self.texts_TD.shape[1]:
             raise UserError(
                 f"{source}: image features have {self.images_ID.shape[1]} numbers, text features "
-                f"{self.texts_TD.shape[1]}; expected as many"
+                f"{self.texts_TD.shape[1]}; expected the same dimension"
             )
 
     def __len__(self) -> int:

@@ -65,7 +65,7 @@ class LabelCheck:
             found = " and ".join(map(str, sorted(self._seen)))
             raise UserError(
                 f"{self._data}: all label maps hold only {found}, no class; expected labels from 1 "
-                f"to {self._num_classes}, with 0 for what has none"
+                f"to {self._num_classes}, with 0 for unlabelled pixels"
             )
         if 0 in labels and max(labels) == self._num_classes - 1:
             return [
@@ -81,7 +81,7 @@ def _reason(image: Path, is_turned: bool) -> str:
     tag = orientation_of(image) if is_turned else UPRIGHT
     if tag != UPRIGHT:
         return (
-            f": the photo is stored turned, with the orientation tag {tag}; turn its pixels "
+            f": the photo is stored rotated, with the orientation tag {tag}; rotate its pixels "
             "(`exiftran -ai FILE`)"
         )
-    return "; they must be of one size"
+    return "; they must have the same size"

@@ -35,12 +35,12 @@ class LabelMaps(Mapping[str, LabelMap]):
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise UserError(
-                f"{folder}: {_what(folder)}; expected a folder of label PNGs named as the images"
+                f"{folder}: {_what(folder)}; expected a folder of label PNGs named like the images"
             )
         self.folder = folder
         self._paths = files_by_stem(folder, (".png",))
         if not self._paths:
-            raise UserError(f"{folder}: holds no .png; expected label PNGs named as the images")
+            raise UserError(f"{folder}: holds no .png; expected label PNGs named like the images")
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -73,7 +73,7 @@ def files_by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
             continue
         first = found.setdefault(path.stem, path)
         if first is not path:
-            raise UserError(f"{path}: of the same name as {first.name}; keep one of them")
+            raise UserError(f"{path}: has the same name as {first.name}; keep one of them")
     return found
 
 
@@ -90,7 +90,7 @@ def read_labels(path: Path) -> LabelMap:
             mode, labels_HW = image.mode, np.asarray(image)
     except DECODING_ERRORS as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path}: no whole label PNG: {reason}") from None
+        raise UserError(f"{path}: not a whole label PNG: {reason}") from None
     if mode in NARROW:
         return labels_HW
     if mode not in WIDE:

@@ -68,5 +68,5 @@ def _fault(caption: Any) -> str:
     try:
         caption.encode()
     except UnicodeEncodeError as error:
-        return f"holds {caption[error.start]!r}, half of a character; take it out"
+        return f"holds {caption[error.start]!r}, half of a character; remove it"
     return ""

@@ -144,8 +144,11 @@ def _refuse_foreign(
     foreign = (
         ("segments_info" in thing, "panoptic annotations, of segments"),
         ("caption" in thing and "bbox" not in thing, "captions"),
-        (is_lvis or category.get("frequency") is not None, "an LVIS file, scored otherwise"),
-        (has_points, "keypoint annotations, of persons alone"),
+        (
+            is_lvis or category.get("frequency") is not None,
+            "an LVIS file, which is scored differently",
+        ),
+        (has_points, "keypoint annotations, of people only"),
         ((category.get("id"), category.get("name")) == STUFF, "stuff annotations, not of objects"),
         (is_vqa, "VQA annotations"),
     )

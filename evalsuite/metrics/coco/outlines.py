@@ -115,7 +115,7 @@ def _refuse_polygons(polygons: Polygons) -> None:
     """Raise ValueError where pycocotools draws none: what the first one is decides."""
     first = polygons[0]
     if len(first) <= 4:
-        what = "which pycocotools takes for a box" if len(first) == 4 else "which is no polygon"
+        what = "which pycocotools takes for a box" if len(first) == 4 else "which is not a polygon"
         raise ValueError(
             f"has the segmentation {shortened(polygons)}, {what}; expected polygons of three "
             "points or more"

@@ -233,7 +233,7 @@ def _drawable(
         raise ValueError(f"has no segmentation, {LACKING}")
     if 0 in size:
         raise ValueError(
-            f"is in image {shortened(image_id)}, of which the file says no height and width: "
+            f"is in image {shortened(image_id)}, whose height and width the file does not give: "
             "no mask can be drawn"
         )
     if isinstance(outline, RunLengths) and outline.size != size:

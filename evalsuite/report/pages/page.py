@@ -145,7 +145,7 @@ def _section(run: ShownRun, id: str, *, is_only: bool) -> Html:
     )
     sessions = f"{run.num_sessions} (continued)" if run.num_sessions > 1 else "1"
     curve = loss_curve(run.training)
-    nothing = element("p", "No curve: not fine-tuned in this run, or in a handful of steps.")
+    nothing = element("p", "No loss curve: this run did not fine-tune, or took too few steps.")
     parts = (
         ("Scores", fragment(score_block(report), verdict_block(report))),
         ("Loss", curve or nothing),

@@ -140,7 +140,7 @@ def commands_block(report: Report, name: str) -> Html:
     command = str(environment.get("command", ""))
     commit, version = environment.get("commit"), environment.get("versions", {}).get("evalsuite")
     text = f"Made with evalsuite {version}" + (f", commit {commit}" if commit else "")
-    note = f"{text}. The same data and weights are told by the hashes below."
+    note = f"{text}. The hashes below identify the data and weights."
     return fragment(
         element("p", note),
         _command(command, "the run"),

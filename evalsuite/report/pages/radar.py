@@ -1,4 +1,4 @@
-"""The radar of a page's runs as inline SVG; apart from the page, for matplotlib starts slowly."""
+"""The radar of a page's runs as inline SVG; a file of its own because matplotlib imports slowly."""
 
 import re
 from collections.abc import Sequence

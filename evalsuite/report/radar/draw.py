@@ -1,6 +1,6 @@
 """The radar chart: several models on several benchmarks, every axis with its own ticks.
 
-Imported only by what draws: matplotlib takes a second to start.
+Imported only by what draws: matplotlib takes a second to import.
 """
 
 import math
