@@ -5,7 +5,6 @@ import hashlib
 import inspect
 import itertools
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from evalsuite.contracts.benchmark import Benchmark, Sample, SampleId
 from evalsuite.data.fingerprint import fingerprint, marks
 from evalsuite.records.cache import cache_folder
 from evalsuite.records.errors import UserError
+from evalsuite.records.files import renamed_at_the_end
 
 VERSION = 2  # of the columns below
 BATCH = 1000  # samples per record batch; datasets.config.DEFAULT_MAX_BATCH_SIZE
@@ -107,9 +107,8 @@ def _open(benchmark: Benchmark, data: Path, split: str, folder: Path) -> SampleI
         _build(benchmark, data, split, path)
         _remove_stale(folder, path)
     written = {**now, "fingerprint": content, "arrow": path.name}
-    temporary = state.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(written), encoding="utf-8")
-    temporary.replace(state)
+    with renamed_at_the_end(state) as temporary:
+        temporary.write_text(json.dumps(written), encoding="utf-8")
     return SampleIndex(path, content)
 
 
@@ -132,7 +131,7 @@ def _reader(benchmark: Benchmark) -> str:
 
 
 def _build(benchmark: Benchmark, data: Path, split: str, path: Path) -> None:
-    """Write all samples under a temporary name, then rename it."""
+    """Write all samples to a file."""
     samples = iter(benchmark.samples(data, split))
     batches = iter(lambda: list(itertools.islice(samples, BATCH)), [])
     first = next(batches, None)
@@ -147,16 +146,15 @@ def _build(benchmark: Benchmark, data: Path, split: str, path: Path) -> None:
             "target": pa.binary(),
         }
     )
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     seen: set[SampleId] = set()
-    try:
-        with temporary.open("wb") as stream, pa.ipc.new_stream(stream, schema) as writer:
-            for batch in itertools.chain([first], batches):
-                _note_ids(batch, seen, f"{data}: {benchmark.card.name} {split}")
-                writer.write_batch(_record_batch(batch, schema))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        renamed_at_the_end(path) as temporary,
+        temporary.open("wb") as stream,
+        pa.ipc.new_stream(stream, schema) as writer,
+    ):
+        for batch in itertools.chain([first], batches):
+            _note_ids(batch, seen, f"{data}: {benchmark.card.name} {split}")
+            writer.write_batch(_record_batch(batch, schema))
 
 
 def _remove_stale(folder: Path, current: Path) -> None:

@@ -37,22 +37,34 @@ def said(error: OSError) -> str:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary name in the file's folder, made if need be; it is renamed at the end.
+def renamed_at_the_end(path: Path) -> Iterator[Path]:
+    """Yield a temporary name in the file's folder, made if need be, for the file to be written to.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written; nothing is left behind.
+        OSError: the machine refuses; nothing is left behind.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {said(error)}") from error
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary name as `renamed_at_the_end` does, for a file that a user asked for.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    try:
+        with renamed_at_the_end(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {said(error)}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,8 +12,7 @@ import numpy as np
 from evalsuite.data.reading import read_bytes
 from evalsuite.metrics.vqa.references import VqaReferences, index_annotations
 from evalsuite.records.cache import cache_folder
-from evalsuite.records.errors import UserError
-from evalsuite.records.files import written_whole
+from evalsuite.records.files import renamed_at_the_end
 
 from .files import DOWNLOAD, read_annotations
 
@@ -62,5 +61,5 @@ def _write(path: Path, references: VqaReferences) -> None:
     arrays = {name: getattr(references, name) for name in ARRAYS}
     texts = {name: json.dumps(getattr(references, name)).encode() for name in TEXTS}
     saved = arrays | {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
-    with suppress(UserError), written_whole(path) as temporary, temporary.open("wb") as stream:
+    with suppress(OSError), renamed_at_the_end(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **saved)

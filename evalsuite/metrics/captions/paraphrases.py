@@ -6,8 +6,6 @@ order, and its scores stay the same. The phrases' hashes are kept in the cache f
 """
 
 import gzip
-import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalsuite.records.cache import cache_folder
+from evalsuite.records.files import renamed_at_the_end
 
 BLOCK = 1 << 17  # bytes of text hashed at once
 LONGEST = 7  # words of the longest phrase in paraphrase-en.gz
@@ -144,15 +143,8 @@ def _pair_hashes(table: Path) -> Hashes:
         return np.asarray(np.load(path, mmap_mode="r"))
     hashes = table_hashes(table)
     # A cache that cannot be written costs time in the next run, nothing else.
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".npy")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                np.save(stream, hashes)
-            Path(unfinished).rename(path)
-        finally:
-            Path(unfinished).unlink(missing_ok=True)
+    with suppress(OSError), renamed_at_the_end(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, hashes)
     return hashes
 
 
