@@ -19,7 +19,7 @@ from datasets import Dataset
 from evalsuite.contracts.benchmark import Benchmark, Sample, SampleId
 from evalsuite.data.fingerprint import fingerprint, marks
 from evalsuite.records.cache import cache_folder
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import UserError, refuse_unknown_split
 from evalsuite.records.files import renamed_at_the_end
 
 VERSION = 2  # of the columns below
@@ -73,9 +73,7 @@ def open_index(
         UserError: a file is missing or malformed, an id comes twice, the split is empty or
             unknown, or the cache cannot be written.
     """
-    if split not in benchmark.card.splits:
-        there = ", ".join(benchmark.card.splits)
-        raise UserError(f"{benchmark.card.name} has no split {split!r}; there are {there}")
+    refuse_unknown_split(benchmark.card.name, split, benchmark.card.splits)
     place = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
     folder = (cache or cache_folder()) / "index" / f"{benchmark.card.name}-{split}-{place}"
     try:

@@ -1,5 +1,7 @@
 """What is written for the user: the one error, and the one kind of warning; each is one line."""
 
+from collections.abc import Iterable
+
 
 def one_line(text: str) -> str:
     """Return a text as a terminal can show it: breaks are blanks, control characters numbers.
@@ -19,6 +21,17 @@ class UserError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
+
+
+def refuse_unknown_split(title: str, split: str, splits: Iterable[str]) -> None:
+    """Do nothing where a benchmark of this title has the split.
+
+    Raises:
+        UserError: it has not; the message lists the splits that there are.
+    """
+    there = list(splits)
+    if split not in there:
+        raise UserError(f"{title} has no split {split!r}; there are {', '.join(there)}")
 
 
 class Remark(UserWarning):

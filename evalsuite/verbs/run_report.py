@@ -13,7 +13,7 @@ from evalsuite.contracts.benchmark import (
     ScoresClasses,
 )
 from evalsuite.data.predicted import predicted
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import UserError, refuse_unknown_split
 from evalsuite.records.files import read_json, write_json, write_text
 from evalsuite.records.journal import Journaled
 from evalsuite.records.near_ties import TOLERANCES, NearTies
@@ -37,9 +37,7 @@ def split_of(benchmark: Benchmark, split: str | None) -> str:
     """
     if split is None:
         return benchmark.card.eval_split
-    if split not in benchmark.card.splits:
-        there = ", ".join(benchmark.card.splits)
-        raise UserError(f"{benchmark.card.name} has no split {split!r}; there are {there}")
+    refuse_unknown_split(benchmark.card.name, split, benchmark.card.splits)
     return split
 
 

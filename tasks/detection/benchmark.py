@@ -23,7 +23,7 @@ from evalsuite.metrics.coco.file import Image, Object
 from evalsuite.metrics.coco.official import official_ap
 from evalsuite.metrics.coco.results import detections_of, read_detections, write_detections
 from evalsuite.metrics.coco.truth import Truth
-from evalsuite.records.errors import Remark, UserError
+from evalsuite.records.errors import Remark, UserError, refuse_unknown_split
 from evalsuite.records.score import Score
 
 from .card import CARD, COCO, FOLDERS, HELD_BACK, annotations_path
@@ -252,8 +252,7 @@ def _kinds(found: Detections) -> tuple[Kind, ...]:
 
 def _known(split: str) -> str:
     """Return the split."""
-    if split not in FOLDERS:
-        raise UserError(f"COCO detection has no split {split!r}; there are {', '.join(FOLDERS)}")
+    refuse_unknown_split("COCO detection", split, FOLDERS)
     return split
 
 

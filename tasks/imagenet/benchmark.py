@@ -20,7 +20,7 @@ from evalsuite.kinds.classification.results import (
 )
 from evalsuite.kinds.classification.shown import showing
 from evalsuite.metrics.classification import classification_scores, paired_top_1
-from evalsuite.records.errors import Remark, UserError
+from evalsuite.records.errors import Remark, UserError, refuse_unknown_split
 from evalsuite.records.score import Score
 
 from .card import CARD, NAMES, REAL
@@ -97,8 +97,7 @@ class ImageNet:
         Raises:
             UserError: there is no such split, or its folder is missing or empty.
         """
-        if split not in CARD.splits:
-            raise UserError(f"ImageNet has no split {split!r}; there are {', '.join(CARD.splits)}")
+        refuse_unknown_split("ImageNet", split, CARD.splits)
         folder = data / "imagenet" / split
         found = sorted(one.name for one in folder.glob("*") if one.is_dir())
         if not found:

@@ -18,7 +18,7 @@ from evalsuite.metrics.nlvr2 import (
     paired_nlvr2_accuracy,
     right_predictions,
 )
-from evalsuite.records.errors import Remark, UserError
+from evalsuite.records.errors import Remark, UserError, refuse_unknown_split
 from evalsuite.records.files import write_text
 from evalsuite.records.score import Score
 
@@ -184,8 +184,7 @@ class Nlvr2:
 
 def _examples(data: Path, split: str) -> list[Example]:
     """Return the examples of a split."""
-    if split not in CARD.splits:
-        raise UserError(f"NLVR2 has no split {split!r}; there are {', '.join(CARD.splits)}")
+    refuse_unknown_split("NLVR2", split, CARD.splits)
     return read_examples(data / examples_path(split))
 
 

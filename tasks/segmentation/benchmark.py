@@ -32,7 +32,7 @@ from evalsuite.metrics.miou import (
     segmentation_scores,
 )
 from evalsuite.metrics.official_miou import official_miou
-from evalsuite.records.errors import Remark, UserError
+from evalsuite.records.errors import Remark, UserError, refuse_unknown_split
 from evalsuite.records.files import written_whole
 from evalsuite.records.score import Score
 
@@ -285,8 +285,7 @@ def _refuse_other_names(predictions: Predictions, expected: Collection[str]) -> 
 
 def _known(split: str) -> str:
     """Return the split."""
-    if split not in IMAGES:
-        raise UserError(f"ADE20K has no split {split!r}; there are {', '.join(IMAGES)}")
+    refuse_unknown_split("ADE20K", split, IMAGES)
     return split
 
 

@@ -29,7 +29,7 @@ from evalsuite.metrics.vqa.exact import (
     questions_not_of_ten,
 )
 from evalsuite.metrics.vqa.references import VqaReferences
-from evalsuite.records.errors import Remark, UserError
+from evalsuite.records.errors import Remark, UserError, refuse_unknown_split
 from evalsuite.records.files import write_text
 from evalsuite.records.score import Score
 
@@ -254,8 +254,7 @@ def _chosen(half: str, image_ids: Iterable[SampleId]) -> set[SampleId]:
 
 def _known(split: str) -> str:
     """Return the split."""
-    if split not in PARTS:
-        raise UserError(f"VQAv2 has no split {split!r}; there are {', '.join(PARTS)}")
+    refuse_unknown_split("VQAv2", split, PARTS)
     return split
 
 

@@ -17,7 +17,7 @@ from evalsuite.metrics.captions.ids import (
 )
 from evalsuite.metrics.captions.official import HINT, is_installed, official_caption_scores
 from evalsuite.metrics.captions.scores import caption_scores, paired_cider, shuffled_caption_scores
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import UserError, refuse_unknown_split
 from evalsuite.records.score import Score
 
 
@@ -149,7 +149,5 @@ class CaptionBenchmark:
         return official_caption_scores(captions, self.references(data, split))
 
     def _images(self, data: Path, split: str) -> list[CaptionedImage]:
-        if split not in self.card.splits:
-            there = ", ".join(self.card.splits)
-            raise UserError(f"{self.card.title} has no split {split!r}; there are {there}")
+        refuse_unknown_split(self.card.title, split, self.card.splits)
         return self.read(data, split)

@@ -26,7 +26,7 @@ from evalsuite.metrics.retrieval import (
     ranks_of_features,
     recall_scores,
 )
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import UserError, refuse_unknown_split
 from evalsuite.records.near_ties import NearTies
 from evalsuite.records.score import Score
 
@@ -160,7 +160,5 @@ class RetrievalBenchmark:
         return None
 
     def _images(self, data: Path, split: str) -> list[CaptionedImage]:
-        if split not in self.card.splits:
-            there = ", ".join(self.card.splits)
-            raise UserError(f"{self.card.title} has no split {split!r}; there are {there}")
+        refuse_unknown_split(self.card.title, split, self.card.splits)
         return self.read(data, split)
