@@ -34,8 +34,8 @@ from evalsuite.records.files import file_sha256, read_json
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
+from evalsuite.tinyworld.marker import MARKER
 from evalsuite.tinyworld.world import World, counts_of
-from evalsuite.tinyworld.write import MARKER
 from evalsuite.verbs.evaluate import evaluate
 from evalsuite.verbs.prepare import Request
 

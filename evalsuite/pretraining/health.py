@@ -20,6 +20,7 @@ from evalsuite.data.images import ImageReader, eval_transform
 from evalsuite.data.index import SampleIndex
 from evalsuite.heads.text import padded
 from evalsuite.pretraining.words import ANY, REST, kind_of
+from evalsuite.tinyworld.marker import is_tinyworld
 
 BATCH = 256  # hidden words that are predicted together
 
@@ -94,7 +95,7 @@ def health_table(healths: Sequence[Health]) -> str:
 
 def _questions(work: Examination, places: Sequence[int]) -> Iterator[_Question]:
     """Yield every caption with each of its content words hidden in turn."""
-    is_tiny = (work.data / "tinyworld.json").is_file()
+    is_tiny = is_tinyworld(work.data)
     for image in places:
         words = work.tokenizer.encode(work.index[image].text, work.max_text_tokens)
         names = [work.tokenizer.decode([word]).strip() for word in words]

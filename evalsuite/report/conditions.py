@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from evalsuite.records.recipe import ANSWERED_WITH
+from evalsuite.tinyworld.marker import TINY_WORLD
 
-TINY_WORLD = "tinyworld"
 NOT_CHECKED = "measured before this was checked; evaluate again"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from evalsuite.records.files import read_json
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
-from evalsuite.report.conditions import TINY_WORLD
+from evalsuite.tinyworld.marker import MARKER, TINY_WORLD, is_tinyworld
 
 PREFIX = "from_scratch/"
 RECORD = "from_scratch.json"
@@ -121,10 +121,10 @@ def _is_comparable(report: Report, one: Recorded) -> bool:
 
 def _is_world(data: Mapping[str, Any], world: Mapping[str, Any]) -> bool:
     """Return whether data is the drawn world of this seed and size."""
-    marker = Path(data["folder"]) / "tinyworld.json"
-    if data["name"] != TINY_WORLD or not marker.is_file():
+    folder = Path(data["folder"])
+    if data["name"] != TINY_WORLD or not is_tinyworld(folder):
         return False
-    found = read_json(marker)
+    found = read_json(folder / MARKER)
     return all(found.get(key) == value for key, value in world.items())
 
 

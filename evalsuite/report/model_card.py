@@ -7,8 +7,8 @@ from typing import Any
 from evalsuite.contracts.benchmark import Card
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
-from evalsuite.report.conditions import TINY_WORLD
 from evalsuite.report.markdown import overview
+from evalsuite.tinyworld.marker import TINY_WORLD
 
 LIBRARY = "evalsuite"
 NO_OBJECT = -1.0  # pycocotools, cocoeval.py

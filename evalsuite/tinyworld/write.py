@@ -17,11 +17,11 @@ from evalsuite.tinyworld.captioning import (
 from evalsuite.tinyworld.classes import write_ade20k, write_class_names, write_imagenet
 from evalsuite.tinyworld.files import tree_digest, write_json
 from evalsuite.tinyworld.instances import write_dense_images, write_instances
+from evalsuite.tinyworld.marker import MARKER
 from evalsuite.tinyworld.nlvr2 import write_nlvr2
 from evalsuite.tinyworld.vqa import write_vqa
 from evalsuite.tinyworld.world import World, coco_images, counts_of
 
-MARKER = "tinyworld.json"
 VERSION = 1  # raised when the same seed gives other images
 # A part's number is raised when it changes and the others stay: it alone is then written anew.
 REVISIONS = {

@@ -20,6 +20,7 @@ from evalsuite.records.recipe import changed_settings
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.report.official_data import official_check
+from evalsuite.tinyworld.marker import TINY_WORLD, is_tinyworld
 from evalsuite.verbs.prepare import Request, Work, set_up
 from evalsuite.verbs.regimes import regime_of
 from evalsuite.verbs.run_report import report_of, split_of
@@ -164,7 +165,7 @@ def _note_split(work: Work, run: Run, split: str, index: SampleIndex, limit: int
     known = run.facts.setdefault("splits", {})
     entry = {
         "folder": str(work.data.resolve()),
-        "name": "tinyworld" if (work.data / "tinyworld.json").is_file() else work.data.name,
+        "name": TINY_WORLD if is_tinyworld(work.data) else work.data.name,
         "fingerprint": index.fingerprint,
         "num_samples": limit or len(index),
         "limit": limit,

@@ -15,7 +15,7 @@ from evalsuite.records.score import Score, named
 from evalsuite.report.conditions import Conditions
 from evalsuite.report.tables.definition import Column, Definition, definitions
 from evalsuite.report.verdict import Verdict, verdict
-from evalsuite.tinyworld.write import MARKER
+from evalsuite.tinyworld.marker import is_tinyworld
 from evalsuite.verbs.evaluate import evaluate
 from evalsuite.verbs.prepare import Request
 
@@ -88,7 +88,7 @@ def reproduce(
     asked = _asked(paper)
     if not asked:
         raise UserError(f"{paper}: no task of {', '.join(task_names())} measures what it prints")
-    is_drawn = data is None or (data / MARKER).is_file()
+    is_drawn = data is None or is_tinyworld(data)
     request = replace(request, data=data)
     known: dict[_Key, Report | str] = {}
     for one in asked:

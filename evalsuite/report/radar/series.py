@@ -20,8 +20,9 @@ from evalsuite.records.board import (
 )
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
-from evalsuite.report.conditions import TINY_WORLD, Conditions
+from evalsuite.report.conditions import Conditions
 from evalsuite.report.lineup import lineups
+from evalsuite.tinyworld.marker import TINY_WORLD
 
 Scaling = Literal["paper", "absolute", "gap"]
 SCALINGS: tuple[Scaling, ...] = ("paper", "absolute", "gap")
