@@ -138,7 +138,7 @@ def test_a_split_without_fault_is_ok_though_another_is_missing(run: Run, tmp_pat
 
 def test_an_unknown_split_is_named(run: Run, tmp_path: Path) -> None:
     status, _, err = run("doctor", "imagenet", "--data", tmp_path, "--split", "test")
-    assert (status, err) == (2, "evalsuite: no split 'test'; there are train, val\n")
+    assert (status, err) == (2, "evalsuite: imagenet has no split 'test'; there are train, val\n")
 
 
 def test_labels_from_zero_are_asked_about(run: Run, tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from evalsuite.contracts.benchmark import Benchmark, OfficialFile, SampleCheck, Split
+from evalsuite.contracts.benchmark import Benchmark, Card, OfficialFile, SampleCheck, Split
 from evalsuite.data.checking import Inspector, left_out, truth_check
 from evalsuite.data.contents import count_files, count_records
 from evalsuite.data.decode import UnreadableImageError
 from evalsuite.data.reading import shortened
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import UserError, refuse_unknown_split
 from evalsuite.records.files import file_sha256
 
 Level = Literal["ok", "note", "differs", "problem"]
@@ -52,17 +52,16 @@ class Scope:
     images: int | None = None
     hashes: bool = False
 
-    def of(self, splits: Mapping[str, Split]) -> dict[str, Split]:
-        """Return the splits to be looked at.
+    def of(self, card: Card) -> dict[str, Split]:
+        """Return the splits of a benchmark that are to be looked at.
 
         Raises:
             UserError: there is none of that name.
         """
         if self.split is None:
-            return dict(splits)
-        if self.split not in splits:
-            raise UserError(f"no split {self.split!r}; there are {', '.join(splits)}")
-        return {self.split: splits[self.split]}
+            return dict(card.splits)
+        refuse_unknown_split(card.name, self.split, card.splits)
+        return {self.split: card.splits[self.split]}
 
     def num_opened(self, split: str, eval_split: str, num_samples: int) -> int:
         """Return how many samples of a split are opened."""
@@ -86,7 +85,7 @@ def examine(
         UserError: the benchmark has no such split.
     """
     examination = _Examination(benchmark, data, scope, progress)
-    splits = scope.of(benchmark.card.splits)
+    splits = scope.of(benchmark.card)
     findings: list[Finding] = []
     examined: dict[str, Finding] = {}
     for name, split in splits.items():
