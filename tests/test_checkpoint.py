@@ -115,6 +115,18 @@ def test_saved_weights_come_back_with_metadata(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_equal_weights_and_metadata_are_equal_bytes(tmp_path: Path) -> None:
+    state = {"w": torch.arange(6.0).reshape(2, 3), "ä": torch.ones(1, dtype=torch.int64)}
+    metadata = {f"key{number}": f'"{number}"\n\x1f é' for number in range(9)}
+    paths = [tmp_path / f"{number}.safetensors" for number in range(4)]
+    for path, names in zip(paths, (metadata, [*metadata][::-1]) * 2, strict=True):
+        save_checkpoint(path, state, {name: metadata[name] for name in names})
+    assert len({path.read_bytes() for path in paths}) == 1
+    with safetensors.safe_open(paths[0], "pt") as file:
+        assert file.metadata() == metadata
+        assert torch.equal(file.get_tensor("w"), state["w"]) and file.get_tensor("ä").item() == 1
+
+
 def test_a_failed_save_leaves_the_former_file(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_checkpoint(path, {"w": torch.ones(2)}, {})

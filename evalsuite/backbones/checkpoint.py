@@ -1,5 +1,6 @@
 """Weights files: read without running code from them, and refused by name if something else."""
 
+import json
 import os
 import pickle
 import re
@@ -144,7 +145,8 @@ class _IgnoredDict:
 def save_checkpoint(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors as safetensors, under a temporary name first: never half a file.
 
-    Tensors that share their memory (tied weights) are written each.
+    The same tensors and metadata make the same bytes. Tensors that share their memory (tied
+    weights) are written each.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -157,6 +159,24 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], metadata: Mapping[s
             if number is None:
                 raise
             raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        _sort_metadata(temporary)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Sort the metadata of a safetensors file in place: the library writes it in random order.
+
+    A file begins with its header's size, 8 bytes, and the header, JSON that blanks may follow.
+    """
+    with path.open("r+b") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(size))
+        if "__metadata__" not in header:
+            return
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        assert len(text) <= size
+        stream.seek(8)
+        stream.write(text.ljust(size))
 
 
 def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
