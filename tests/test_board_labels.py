@@ -26,7 +26,8 @@ def test_no_row_is_fine_tuned_on_a_benchmark_without_a_training_set() -> None:
 def test_trained_captions_say_whether_cider_was_optimised() -> None:
     for entry in ROWS:
         if entry.board in CAPTIONS and entry.regime in ("fine-tuned", "transfer"):
-            assert entry.variant in ("cross-entropy", "cider-optimised"), entry
+            is_unknown = "does not say whether CIDEr was optimised" in entry.note
+            assert is_unknown or entry.variant in ("cross-entropy", "cider-optimised"), entry
 
 
 def test_one_result_under_two_names_states_the_same_variant() -> None:
@@ -55,7 +56,7 @@ def documents(entry: Entry) -> set[str]:
     """Return the keys of the documents that print a row's value and can be found again."""
     named = [entry.source, *entry.cross_check.split("; ")]
     keys = {document.partition(" ")[0] for document in named if document}
-    return {key for key in keys if not key.startswith("unlocated")}
+    return {key for key in keys if not key.startswith(("unlocated", "thirdparty"))}
 
 
 def test_two_sources_are_two_documents_that_can_be_found() -> None:
@@ -76,7 +77,7 @@ def test_no_rerun_is_by_the_authors_of_the_model() -> None:
     own: dict[str, list[str]] = vocabulary()["authors_code"]
     for entry in ROWS:
         if entry.kind in ("re-run", "authors' code"):
-            is_own = entry.model.startswith(tuple(own.get(entry.source_key, ())))
+            is_own = any(re.match(name, entry.model) for name in own.get(entry.source_key, ()))
             assert is_own == (entry.kind == "authors' code"), entry
 
 
@@ -96,7 +97,7 @@ def test_a_name_of_several_models_has_on_every_board_the_value_of_the_one_it_sta
 
 def test_values_keep_the_digits_of_their_source() -> None:
     """A model's values in one place have as many digits, but where the source itself mixes them."""
-    mixed = {"BEiT-L/16"}  # beit/README.md: 88.60 at 512 pixels, one digit elsewhere
+    mixed = {"BEiT-L/16", "PaliGemma-3B"}  # READMEs: 88.60 beside 88.4, and 75.52 beside 73.7
     for rows in grouped(lambda e: (e.board, e.source, e.model, e.metric)):
         if rows[0].value is not None and rows[0].model not in mixed:
             assert len({entry.rounding for entry in rows}) == 1, rows

@@ -1,5 +1,6 @@
 """How a measured score stands to the published one, and why two numbers cannot be compared."""
 
+import difflib
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ Status = Literal["as published", "below", "above", "not comparable"]
 SEEN_IN_TRAINING = {"vqa": ("val", "minival")}
 SCALES = {"M": 1e6, "B": 1e9}
 PARAMS_TOLERANCE = 0.02  # sources round to a million; files may hold a layer that no pass uses
+MOST_NAMED = 5  # a message names the checkpoints whose names come nearest
 MOST_OF_VISION = 3.0  # whole multiway models have up to 2.6 times their vision expert's parameters
 
 
@@ -219,9 +221,10 @@ def _unknown_weights(conditions: Conditions, published: list[Entry]) -> str:
     released = sorted({entry.weights for entry in published if entry.weights})
     if not released:
         return f"no value is published for {what}, nor for any other released checkpoint"
+    near = difflib.get_close_matches(what, released, MOST_NAMED, cutoff=0) or released
     return (
         f"other model: no value is published for {what}; released checkpoints with one are "
-        f"{', '.join(released)}"
+        f"{', '.join(sorted(near))}" + (" and others" if len(released) > len(near) else "")
     )
 
 

@@ -1,5 +1,6 @@
 """The axes of the radar, what models and runs reach on them, and three ways to scale them."""
 
+import difflib
 import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ Scaling = Literal["paper", "absolute", "gap"]
 SCALINGS: tuple[Scaling, ...] = ("paper", "absolute", "gap")
 PREVIOUS_SOTA = "previous SOTA"
 PAPER = "wang2022beit3"
+MOST_NAMED = 5  # a message names the models whose names come nearest
 FEWEST_AXES = 4  # fewer make no figure worth reading; then all axes of the paper are shown
 GAP_STEPS = (0.02, 0.05, 0.1, 0.2, 0.25, 0.5)  # shares between two rings, the first that fits
 MOST_GAPS = 4  # more rings crowd their ticks at column width
@@ -148,8 +150,10 @@ def published_series(model: str) -> Series:
             models.add(one)
     if not points:
         known = sorted({*several, *(entry.model for axis in all_axes() for entry in _on(axis))})
+        near = difflib.get_close_matches(model, known, MOST_NAMED, cutoff=0)
         raise UserError(
-            f"no radar axis has a value of {model!r}; there are {PREVIOUS_SOTA}, {', '.join(known)}"
+            f"no radar axis has a value of {model!r}; there are {PREVIOUS_SOTA} and "
+            f"{len(known)} models, among them {', '.join(near)}"
         )
     return Series(model, points, f"{len(models)} models" if model in several else "")
 
