@@ -108,7 +108,7 @@ def test_the_loss_is_that_of_each_quarters_own_patches(world: Path) -> None:
     assert isinstance(head, GroundingHead)
     torch.nn.init.normal_(head.phrases.weight, std=0.3, generator=torch.Generator().manual_seed(0))
     items = items_of(task, world, 3)
-    found = task.forward(backbone, head, task.collate(items))
+    found = task.losses(backbone, head, task.collate(items))
     for item, loss in zip(items, found.tolist(), strict=True):
         map_DHW = backbone.feature_maps(item["image"][None])[0][0]
         wanted = 0.0
@@ -132,9 +132,9 @@ def test_the_loss_does_not_depend_on_how_a_batch_is_cut(world: Path) -> None:
     items = items_of(task, world, 12)
     batch = task.collate(items)
     assert len(batch) > 4  # images of several sizes
-    alone = [task.loss(task.forward(backbone, head, b), b) for b in map(task.collate, zip(items))]
-    torch.testing.assert_close(task.loss(task.forward(backbone, head, batch), batch),
-                               torch.stack(alone).mean())  # fmt: skip
+    alone = [task.loss(backbone, head, one) for one in map(task.collate, zip(items))]
+    together = task.loss(backbone, head, batch)
+    torch.testing.assert_close(together, torch.stack(alone).mean())
 
 
 def test_patches_learn_what_pictures_show(world: Path) -> None:
@@ -145,7 +145,7 @@ def test_patches_learn_what_pictures_show(world: Path) -> None:
     optimizer = torch.optim.AdamW([*backbone.parameters(), *head.parameters()], lr=2e-3)
     losses = []
     for _ in range(25):
-        loss = task.loss(task.forward(backbone, head, batch), batch)
+        loss = task.loss(backbone, head, batch)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -18,7 +18,6 @@ from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.loading import load_weights
 from evalsuite.catalog import task_named
 from evalsuite.contracts.benchmark import Sample
-from evalsuite.contracts.task import OpenTask
 from evalsuite.data.text import Tokenizer
 from evalsuite.kinds.retrieval.features import unpacked
 from evalsuite.tinyworld.tokenizer import tokenizer_path
@@ -45,7 +44,7 @@ def random_head(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     return {key: 0.2 * torch.randn(shape, generator=generator) for key, shape in shapes.items()}
 
 
-def opened(task: str, folder: Path, state: dict[str, Tensor]) -> tuple[OpenTask, Beit3, Any]:
+def opened(task: str, folder: Path, state: dict[str, Tensor]) -> tuple[Any, Beit3, Any]:
     """Return the task at work with weights that went through a file of the official form."""
     torch.save({"model": state}, folder / "official.pth")
     recipe = task_named(task).recipe("beit3_tiny").with_settings(("image_size=32",))
@@ -97,7 +96,7 @@ def test_nlvr2_logits_equal_the_official_model(tmp_path: Path) -> None:
         for n, text in enumerate(TEXTS)
     ]
     batch = task.collate([task.inputs(sample, None) for sample in samples])
-    logits = task.forward(backbone, head, batch)
+    logits = task.logits(backbone, head, batch)
     assert float((logits - torch.cat(expected)).abs().max()) <= 1e-5
 
 
@@ -131,6 +130,6 @@ def test_similarities_equal_the_official_model(tmp_path: Path, name: str) -> Non
         @ np.stack([unpacked(one["text"]) for one in found]).T
     )
     assert np.abs(ours - (images_ID @ texts_TD.T).numpy()).max() <= 1e-5
-    scaled_B2D = task.forward(backbone, head, batch)
+    scaled_B2D = task.pairs(backbone, head, batch)
     similarity = scaled_B2D[:, 0] @ scaled_B2D[:, 1].T / torch.tensor(1.3).exp()
     assert float((similarity - images_ID @ texts_TD.T).abs().max()) <= 1e-5

@@ -5,7 +5,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -88,7 +88,8 @@ def write_weights(place: Place, task: str) -> None:
     if task in ("nlvr2", "imagenet"):
         index = open_index(work.benchmark, place.world, work.benchmark.card.eval_split)
         items = [work.open_task.inputs(index[number], None) for number in range(16)]
-        logits_BC = work.open_task.forward(backbone, head, work.open_task.collate(items))
+        opened: Any = work.open_task
+        logits_BC = opened.logits(backbone, head, opened.collate(items))
         list(head.parameters())[-1].sub_(logits_BC.mean(dim=0))
     save_checkpoint(place.weights / f"{task}.safetensors", official_state(backbone, head), {})
 

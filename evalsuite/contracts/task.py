@@ -40,15 +40,12 @@ class OpenTask(Protocol):
     def collate(self, items: Sequence[Inputs]) -> dict[str, Tensor]:
         """Return a batch: tensors whose first axis is the sample."""
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
-        """Return what `loss` reads of a training batch.
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+        """Return the mean loss of a training batch's samples, a scalar in fp32.
 
-        `predict` may take other passes: captions grow word by word, features are kept by modality,
-        a map is put together from windows.
+        It may be called under autocast: what is multiplied behind the head, as similarities are,
+        leaves it first.
         """
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return the mean loss of the batch's samples, a scalar in fp32."""
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return one JSON value per sample, as the journal keeps it; never from the ground truth.

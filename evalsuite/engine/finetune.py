@@ -164,7 +164,7 @@ def _accumulate(
             batch = blinded(batch)
         is_last = place == len(parts) - 1
         with nullcontext() if is_last else accelerator.no_sync(model):
-            loss = tuning.task.loss(model(batch), batch)
+            loss = model(batch)
             accelerator.backward(loss * (len(part.ids) * world / everyone))
         total += loss.detach() * (len(part.ids) / everyone)
     return total

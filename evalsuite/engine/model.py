@@ -15,8 +15,8 @@ class TaskModel(nn.Module):
         self._task = task
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return the task's outputs for a batch."""
-        return self._task.forward(self.backbone, self.head, batch)
+        """Return the task's loss of a batch."""
+        return self._task.loss(self.backbone, self.head, batch)
 
 
 def blinded(batch: Batch) -> dict[str, Tensor]:

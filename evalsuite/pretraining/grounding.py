@@ -104,7 +104,7 @@ class OpenGrounding:
             for key in ("image", "phrases")
         }
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+    def losses(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return each sample's loss, `[B]` in fp32: see `GroundingRecipe`."""
         assert isinstance(head, GroundingHead)
         losses = []
@@ -118,13 +118,13 @@ class OpenGrounding:
             losses.append(phrases_B + self._recipe.pixel_weight * pixels_B)
         return torch.cat(losses)
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return the mean over the samples, so that it does not depend on how a batch is cut."""
-        return outputs.mean()
+        return self.losses(backbone, head, batch).mean()
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return every sample's loss."""
-        return self.forward(backbone, head, batch).tolist()
+        return self.losses(backbone, head, batch).tolist()
 
 
 def _by_picture(map_BDHW: Tensor, shown_BGP: Tensor) -> Tensor:

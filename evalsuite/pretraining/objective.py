@@ -125,7 +125,7 @@ class OpenMasked:
             batch["hidden"] = padded([item["hidden"] for item in read], 0)[0].bool()
         return batch
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+    def losses(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return each sample's loss, `[B]` in fp32, nats: see `MaskedRecipe`."""
         assert isinstance(head, MaskedHead)
         codes_IN = self._codes_of(batch["image"]) if "image" in batch else None
@@ -138,13 +138,13 @@ class OpenMasked:
         plain_B = self._losses(head, _joined(passes), batch, codes_IN)
         return plain_B + self._losses(head, _joined(again), batch, codes_IN)
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return the mean over the samples, so that it does not depend on how a batch is cut."""
-        return outputs.mean()
+        return self.losses(backbone, head, batch).mean()
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return every sample's loss, in the order of the batch."""
-        return self.forward(backbone, head, batch).tolist()
+        return self.losses(backbone, head, batch).tolist()
 
     def _losses(
         self, head: MaskedHead, found: "_Tokens", batch: Batch, codes_IN: Tensor | None

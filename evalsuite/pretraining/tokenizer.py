@@ -159,7 +159,7 @@ class OpenTokenizer:
         """Return the images of a batch."""
         return {"image": torch.stack([item["image"] for item in items])}
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+    def losses(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return each image's loss, `[B]` in fp32: reconstruction and commitment.
 
         Gradients pass the codes as if they were not there (straight through).
@@ -176,9 +176,9 @@ class OpenTokenizer:
         committed_B: Tensor = self._recipe.commitment * apart_BNC.flatten(1).mean(dim=1)
         return self._apart(made_BNP, batch["image"], backbone.patch_size) + committed_B
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return the mean over the images."""
-        return outputs.mean()
+        return self.losses(backbone, head, batch).mean()
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return the codes of every image."""

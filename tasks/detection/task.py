@@ -122,8 +122,8 @@ class OpenDetection:
             )
         return self._labels[category]
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
-        """Return the losses of every image, B x kinds: the detector trains on its own proposals."""
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+        """Return the sum of all losses, averaged over images; it trains on its own proposals."""
         assert isinstance(head, Detector)
         counts = batch["counts"].tolist()
         columns = [torch.split(batch[name], counts) for name in ("boxes", "labels", "masks")]
@@ -131,11 +131,8 @@ class OpenDetection:
         (map_BDHW,) = backbone.feature_maps(
             batch["image_0"], window=self._window, global_layers=self._recipe.global_layers
         )
-        return head.losses(map_BDHW, batch["content_0"], truths)
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return the sum of all losses, averaged over images."""
-        return outputs.float().sum(dim=1).mean()
+        losses_BK = head.losses(map_BDHW, batch["content_0"], truths)
+        return losses_BK.float().sum(dim=1).mean()
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return for every image its records as in a COCO result file."""

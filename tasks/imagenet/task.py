@@ -100,7 +100,7 @@ class OpenImageNet:
         target_BC = soft_targets(label_B, count, recipe.label_smoothing, mixture)
         return {"image": mixed_images(image_BCHW, mixture), "target": target_BC}
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+    def logits(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return class logits, B x classes."""
         assert isinstance(head, ImageClassHead)
         if self._store is None or "slot" not in batch:
@@ -112,13 +112,13 @@ class OpenImageNet:
 
         return head.classify(self._store.filled(batch["slot"], batch["image"], compute))
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return the cross-entropy of soft targets, averaged over images."""
-        return soft_target_loss(outputs, batch["target"])
+        return soft_target_loss(self.logits(backbone, head, batch), batch["target"])
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return the wnids of the five likeliest classes of each image, best first."""
-        logits_BC = self.forward(backbone, head, batch)
+        logits_BC = self.logits(backbone, head, batch)
         best = logits_BC.topk(min(TOP, len(self.wnids)), dim=-1).indices.tolist()
         ranked = [[self.wnids[label] for label in labels] for labels in best]
         return decided(ranked, logits_BC, borders=(1, TOP))

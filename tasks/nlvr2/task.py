@@ -59,23 +59,23 @@ class OpenNlvr2:
             "label": torch.tensor([item["label"] for item in items]),
         }
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+    def logits(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return logits of false and true, B x 2, from one pass over twice the batch."""
         images_2B = torch.cat([batch["image_first"], batch["image_second"]])
         text_2B, padding_2B = batch["text"].repeat(2, 1), batch["padding"].repeat(2, 1)
         logits_BC: Tensor = head(backbone(images_2B, text_2B, padding_BT=padding_2B))
         return logits_BC
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return the cross-entropy, averaged over statements.
 
         Source: unilm beit3/engine_for_finetuning.py NLVR2Handler @768a3c8.
         """
-        return F.cross_entropy(outputs.float(), batch["label"])
+        return F.cross_entropy(self.logits(backbone, head, batch).float(), batch["label"])
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return "True" or "False" for each statement."""
-        logits_BC = self.forward(backbone, head, batch)
+        logits_BC = self.logits(backbone, head, batch)
         return decided([LABELS[i] for i in logits_BC.argmax(dim=-1).tolist()], logits_BC)
 
 

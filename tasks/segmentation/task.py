@@ -121,15 +121,11 @@ class OpenSegmentation:
             batch["truth"] = _stacked([torch.tensor(item["labels"]) for item in items])
         return batch
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
-        """Return the loss, a scalar: Mask2Former's is no sum over pixels or samples."""
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+        """Return the head's own loss: Mask2Former's is no sum over pixels or samples."""
         assert isinstance(head, UperNet | Mask2Former)
         maps = backbone.feature_maps(batch["image"], layers=self._recipe.taps)
         return head.loss(maps, batch["truth"])
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return the loss that `forward` computed."""
-        return outputs
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return for every image its confusion counts, or its label map where it must be kept."""

@@ -58,24 +58,24 @@ class OpenVqa:
         image_BCHW = torch.stack([item["image"] for item in items])
         return {"image": image_BCHW, "text": text_BT, "padding": padding_BT, "target": target_BC}
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+    def logits(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return answer logits, B x answers."""
         features = backbone(batch["image"], batch["text"], padding_BT=batch["padding"])
         logits_BC: Tensor = head(features)
         return logits_BC
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return the binary cross-entropy, summed over answers and averaged over questions.
 
         Source: unilm beit3/engine_for_finetuning.py VQAHandler @768a3c8.
         """
-        target_BC = batch["target"]
-        mean = F.binary_cross_entropy_with_logits(outputs.float(), target_BC)
+        logits_BC, target_BC = self.logits(backbone, head, batch).float(), batch["target"]
+        mean = F.binary_cross_entropy_with_logits(logits_BC, target_BC)
         return mean * target_BC.shape[1]
 
     def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return the likeliest answer to each question."""
-        logits_BC = self.forward(backbone, head, batch)
+        logits_BC = self.logits(backbone, head, batch)
         answers = [self.answers[label] for label in logits_BC.argmax(dim=-1).tolist()]
         return decided(answers, logits_BC)
 

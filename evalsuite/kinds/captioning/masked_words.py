@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from evalsuite.contracts.backbone import Backbone
 from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.task import Batch
 from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.masking import hide_words
@@ -18,8 +19,6 @@ from evalsuite.heads.text import padded
 from evalsuite.heads.words import WordHead, without_worst, word_losses
 from evalsuite.kinds.captioning.generation import Rules, beam_search, greedy_search
 from evalsuite.kinds.captioning.recipes import CaptioningRecipe
-
-Batch = Mapping[str, Tensor]
 
 
 class Captioner:
@@ -70,7 +69,7 @@ class Captioner:
             batch["hidden"] = padded([item["hidden"] for item in items], 0)[0].bool()
         return batch
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+    def logits(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return the logits of the hidden words, one row a word, in the order of the batch."""
         # Padding needs no mask: it follows the words, and no word sees what follows.
         features = backbone(batch["image"], batch["text"], causal_text=True)
@@ -79,14 +78,15 @@ class Captioner:
         )
         return logits_NV
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return the mean over the hidden words, without the worst late in the training.
 
         A mean over the words of a micro-batch, as the official one is over those of a GPU's batch;
         so the official micro-batch belongs to the recipe.
         """
         recipe = self._recipe
-        losses_N = word_losses(outputs, batch["words"][batch["hidden"]], recipe.label_smoothing)
+        logits_NV, words_N = self.logits(backbone, head, batch), batch["words"][batch["hidden"]]
+        losses_N = word_losses(logits_NV, words_N, recipe.label_smoothing)
         if recipe.drop_worst > 0 and int(batch["step"][0]) > recipe.drop_worst_after:
             losses_N = without_worst(losses_N, recipe.drop_worst)
         return losses_N.mean()

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from evalsuite.contracts.backbone import Backbone
 from evalsuite.contracts.benchmark import Sample
+from evalsuite.contracts.task import Batch
 from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.heads.matching import RetrievalHead
@@ -66,33 +67,20 @@ class DualEncoder:
         images = [item["image"] for item in items if "image" in item]
         return {**batch, "image": torch.stack(images)} if images else batch
 
-    def forward(self, backbone: Backbone, head: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    def pairs(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
         """Return unit vectors of images, scaled for similarities, beside those of their texts.
 
-        The shape is `[B, 2, D]`. The scale is applied here, so that the distributed engine sees
-        every trained parameter used in its forward call.
+        The shape is `[B, 2, D]`.
         """
         assert isinstance(head, RetrievalHead)
         images_BD = self._images(backbone, head, batch) * head.logit_scale.exp()
         return torch.stack([images_BD, self._texts(backbone, head, batch)], dim=1)
 
-    def loss(self, outputs: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the mean of image-to-text and text-to-image cross-entropy over this process's B.
+    def loss(self, backbone: Backbone, head: nn.Module, batch: Batch) -> Tensor:
+        """Return how far the pairs are from each being the likeliest: see `contrastive_loss`."""
+        return contrastive_loss(self.pairs(backbone, head, batch))
 
-        The candidates are those of all processes; another text of an image counts as wrong, as in
-        the released code.
-        """
-        pairs_B2D = outputs.float()
-        everyone_G2D, first = gathered(pairs_B2D)
-        (images_BD, texts_BD), (images_GD, texts_GD) = pairs_B2D.unbind(1), everyone_G2D.unbind(1)
-        right_B = first + torch.arange(len(pairs_B2D), device=pairs_B2D.device)
-        by_image = F.cross_entropy(images_BD @ texts_GD.T, right_B)
-        by_text = F.cross_entropy(texts_BD @ images_GD.T, right_B)
-        return (by_image + by_text) / 2
-
-    def predict(
-        self, backbone: Backbone, head: nn.Module, batch: Mapping[str, Tensor]
-    ) -> list[Any]:
+    def predict(self, backbone: Backbone, head: nn.Module, batch: Batch) -> list[Any]:
         """Return `text` and, where the sample brings one, `image`: unit vectors as `packed`."""
         assert isinstance(head, RetrievalHead)
         texts = self._texts(backbone, head, batch).cpu().numpy()
@@ -103,18 +91,30 @@ class DualEncoder:
                 found[row]["image"] = packed(image)
         return found
 
-    def _images(
-        self, backbone: Backbone, head: RetrievalHead, batch: Mapping[str, Tensor]
-    ) -> Tensor:
+    def _images(self, backbone: Backbone, head: RetrievalHead, batch: Batch) -> Tensor:
         """Return the unit vectors of the batch's images."""
         return head.embed_images(backbone(batch["image"]))
 
-    def _texts(
-        self, backbone: Backbone, head: RetrievalHead, batch: Mapping[str, Tensor]
-    ) -> Tensor:
+    def _texts(self, backbone: Backbone, head: RetrievalHead, batch: Batch) -> Tensor:
         """Return the unit vectors of the batch's texts."""
         return head.embed_texts(backbone(None, batch["text"], padding_BT=batch["padding"]))
 
     def _encoded(self, sample: Sample) -> list[int]:
         """Return the ids of a sample's text."""
         return self._tokenizer.encode(sample.text, self._recipe.max_text_tokens)
+
+
+def contrastive_loss(pairs_B2D: Tensor) -> Tensor:
+    """Return the mean of image-to-text and text-to-image cross-entropy over this process's B.
+
+    The candidates are those of all processes; another text of an image counts as wrong, as in the
+    released code. Similarities are in full precision.
+    """
+    with torch.autocast(pairs_B2D.device.type, enabled=False):
+        pairs_B2D = pairs_B2D.float()
+        everyone_G2D, first = gathered(pairs_B2D)
+        (images_BD, texts_BD), (images_GD, texts_GD) = pairs_B2D.unbind(1), everyone_G2D.unbind(1)
+        right_B = first + torch.arange(len(pairs_B2D), device=pairs_B2D.device)
+        by_image = F.cross_entropy(images_BD @ texts_GD.T, right_B)
+        by_text = F.cross_entropy(texts_BD @ images_GD.T, right_B)
+        return (by_image + by_text) / 2
