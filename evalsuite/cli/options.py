@@ -80,14 +80,14 @@ LinearProbe = Annotated[
     bool,
     typer.Option(
         "--linear-probe",
-        help="imagenet: train only the head (same as --set linear_probe=true).",
+        help="Train only the head, where the recipe can (same as --set linear_probe=true).",
     ),
 ]
 SaveMaps = Annotated[
     bool,
     typer.Option(
         "--save-maps",
-        help="segmentation: keep label maps as PNGs (same as --set save_maps=true).",
+        help="Keep label maps as PNGs, where the recipe can (same as --set save_maps=true).",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

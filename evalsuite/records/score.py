@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Direction = Literal["higher", "lower"]
+NO_OBJECT = -1.0  # in the place of a value: no object to measure (pycocotools, cocoeval.py)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,11 @@ class Score:
     n: int
     interval: tuple[float, float] | None = None
     direction: Direction = "higher"
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there was an object to measure."""
+        return self.value != NO_OBJECT
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that `--json` and report.json hold."""

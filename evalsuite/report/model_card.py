@@ -11,7 +11,6 @@ from evalsuite.report.markdown import overview
 from evalsuite.tinyworld.marker import TINY_WORLD
 
 LIBRARY = "evalsuite"
-NO_OBJECT = -1.0  # pycocotools, cocoeval.py
 
 
 def model_card(runs: Sequence[tuple[Report, Card]]) -> str:
@@ -58,8 +57,8 @@ def _result(report: Report, card: Card) -> Mapping[str, Any]:
 
 
 def _is_headline(score: Score) -> bool:
-    """Whether a score is no part of another, and no -1: COCO's figure where there is no object."""
-    return "/" not in score.name and score.value != NO_OBJECT
+    """Whether a score is no part of another, and of an object that is there."""
+    return "/" not in score.name and score.is_measured
 
 
 def _metric(score: Score, report: Report) -> Mapping[str, Any]:

@@ -16,8 +16,6 @@ from evalsuite.records.score import Score
 from evalsuite.report.conditions import NOT_CHECKED, Conditions
 
 Status = Literal["as published", "below", "above", "not comparable"]
-# unilm beit3/datasets.py @768a3c8: all but 1,000 unlisted images of val2014 went into fine-tuning.
-SEEN_IN_TRAINING = {"vqa": ("val", "minival")}
 SCALES = {"M": 1e6, "B": 1e9}
 PARAMS_TOLERANCE = 0.02  # sources round to a million; files may hold a layer that no pass uses
 MOST_NAMED = 5  # a message names the checkpoints whose names come nearest
@@ -142,7 +140,7 @@ def _nearest(known: list[Entry], conditions: Conditions) -> Entry | None:
 
 def _contaminated(conditions: Conditions, board: str) -> list[str]:
     """Return why the weights have seen the samples, if they have."""
-    seen = SEEN_IN_TRAINING.get(conditions.task, ())
+    seen = vocabulary()["boards"][board].get("seen_in_training", ())
     released = {entry.weights.removesuffix(".pth") for entry in read_board(board)} - {""}
     if conditions.split in seen and conditions.weights.removesuffix(".pth") in released:
         return [

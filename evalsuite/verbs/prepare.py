@@ -92,7 +92,7 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     train_split = recipe.train_split or task.benchmark.card.train_split
     can_serve = _can_serve(weights, open_task, name, task)
     if request.zero_shot:
-        check_zero_shot(request.task, weights, can_serve, request.new_head)
+        check_zero_shot(task.benchmark.card, weights, can_serve, request.new_head)
     # The usual weights are there to be fine-tuned; those that a person names serve as they are.
     serves = can_serve and (request.zero_shot or not weights.is_usual)
     trains = always_trains or not serves or request.new_head

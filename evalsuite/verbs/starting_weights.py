@@ -6,15 +6,17 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from evalsuite.backbones.beit3.recognise import HEAD_KEYS, read_weights, recognise
+from evalsuite.backbones.beit3.recognise import head_key, read_weights, recognise
 from evalsuite.backbones.weight_folder import weight_source
 from evalsuite.backbones.weights import is_shipped, local_file
 from evalsuite.catalog import backbone_names, check_known
+from evalsuite.contracts.benchmark import Card
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
 
 SCRATCH = "scratch"  # in the place of a file: start from nothing; `./scratch` is a file
 TINY_BACKBONE = "beit3_tiny"
+CONTRASTIVE = " or of contrastive tuning, as beit3_base_itc_patch16_224.pth"
 
 
 class Weights(NamedTuple):
@@ -78,11 +80,11 @@ def holds_head(state: Mapping[str, Tensor], head: nn.Module) -> bool:
     and must then be one of the head's own.
     """
     own = head.state_dict().keys()
-    last_trained = next((key for key in HEAD_KEYS if key in state), None)
+    last_trained = head_key(state)
     return own <= state.keys() and (last_trained is None or last_trained in own)
 
 
-def check_zero_shot(task: str, weights: Weights, can_serve: bool, new_head: bool) -> None:
+def check_zero_shot(card: Card, weights: Weights, can_serve: bool, new_head: bool) -> None:
     """Check that the weights can serve as they are.
 
     Raises:
@@ -91,10 +93,10 @@ def check_zero_shot(task: str, weights: Weights, can_serve: bool, new_head: bool
     if new_head:
         raise UserError("--zero-shot fine-tunes nothing and --new-head does: give one of them")
     if not can_serve:
+        others = CONTRASTIVE if card.head_from_pretraining else ""
         raise UserError(
-            f"--zero-shot {task}: {weights.origin} holds no head for it; expected weights "
-            "of this task (for retrieval also those of contrastive tuning, as "
-            "beit3_base_itc_patch16_224.pth), or leave --zero-shot out to fine-tune"
+            f"--zero-shot {card.name}: {weights.origin} holds no head for it; expected weights "
+            f"of this task{others}, or leave --zero-shot out to fine-tune"
         )
 
 

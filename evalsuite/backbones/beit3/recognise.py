@@ -76,6 +76,11 @@ def read_weights(source: Source, wanted: str | None = None) -> Choice:
     return Choice(bare.state, (*opened.notes, *bare.notes))
 
 
+def head_key(state: Mapping[str, Tensor]) -> str | None:
+    """Return the key that tells which head a file was last trained with, None without one."""
+    return next((key for key in HEAD_KEYS if key in state), None)
+
+
 def recognise(state: Mapping[str, Tensor], source: str = "the checkpoint") -> Recognised:
     """Return what a state dictionary with official keys holds.
 
@@ -99,7 +104,7 @@ def recognise(state: Mapping[str, Tensor], source: str = "the checkpoint") -> Re
         backbone=next(named, None),
         image_size=math.isqrt(len(positions) - 3) * patch.shape[-1],
         final_norm="beit3.encoder.layer_norm.A.weight" in state,
-        task=next((task for key, task in HEAD_KEYS.items() if key in state), None),
+        task=HEAD_KEYS.get(head_key(state) or ""),
         num_classes=None if classifier is None else len(classifier),
         num_parameters=sum(tensor.numel() for tensor in state.values()),
         keys=tuple(state),

@@ -22,7 +22,7 @@ from evalsuite.metrics.coco.results import collection_paused
 from evalsuite.metrics.coco.truth import Truth
 from evalsuite.metrics.difference import difference
 from evalsuite.records.errors import UserError
-from evalsuite.records.score import Score
+from evalsuite.records.score import NO_OBJECT, Score
 
 Kind = Literal["box", "mask"]
 IOU_TYPE: Mapping[Kind, str] = {"box": "bbox", "mask": "segm"}
@@ -201,9 +201,9 @@ def _percent(mean: float) -> float:
 
 
 def _mean(entries: NDArray[np.float64]) -> float:
-    """Return the mean of the entries that exist, -1 where none does (cocoeval.py, summarize)."""
+    """Return the mean of the entries that exist, else `NO_OBJECT` (cocoeval.py, summarize)."""
     existing = entries[entries > -1]
-    return float(np.mean(existing)) if existing.size else -1.0
+    return float(np.mean(existing)) if existing.size else NO_OBJECT
 
 
 def _numbers(detections: Detections, key: str, truth: Truth) -> NDArray[np.int64]:

@@ -13,7 +13,6 @@ from evalsuite.report.pages.markup import Html, element, fragment
 CLASSES = {"as published": "good", "above": "good", "below": "bad", "not comparable": "apart"}
 SIGNS = {"as published": "=", "above": "▲", "below": "▼", "not comparable": "≠"}
 MOST_FAILURES = 200
-NO_OBJECT = -1.0  # pycocotools, cocoeval.py
 OPEN_GROUPS = 8  # a longer breakdown is folded
 
 
@@ -24,7 +23,7 @@ def title_of(name: str) -> str:
     if part in vocabulary()["metrics"] or name.startswith(PREFIX):
         part = title_of(part)
     group, slash, name = part.partition("/")
-    # Of "question_type/what is" the first half is a group; VQA's answer type "yes/no" has none.
+    # The first half of "question_type/what is" is a group; "yes/no" is one name, with a slash.
     part = f"{group}: {name}" if slash and "_" in group else part
     return f"{title}, {part.replace('_', ' ')}" if part else title
 
@@ -40,8 +39,8 @@ def _spelled(metric: str) -> str:
 
 
 def value_of(score: Score) -> str:
-    """Return a value as text; COCO's -1 says that there is no such object."""
-    return "no such object" if score.value == NO_OBJECT else f"{score.value:.2f}"
+    """Return a value as text."""
+    return f"{score.value:.2f}" if score.is_measured else "no such object"
 
 
 def interval_of(score: Score) -> str:
@@ -173,7 +172,7 @@ def _groups(scores: Sequence[Score]) -> dict[str, list[Score]]:
     groups: dict[str, list[Score]] = {}
     for score in parts:
         group = score.name.rpartition("/")[0]
-        # VQA's answer type "yes/no" is one part, not a group of its own.
+        # A lone "yes/no" is one part of `a`, not a group of its own.
         group = group if sizes[group] > 1 else group.partition("/")[0]
         groups.setdefault(group, []).append(score)
     return groups
