@@ -9,7 +9,7 @@ from models_input import official, ours, some, texts
 from torch import Tensor, nn
 
 from evalsuite.backbones.beit3.model import Beit3
-from evalsuite.heads.text import padded
+from evalsuite.kinds.padding import padded
 
 NUM_TEXTS = 256
 BATCH = 64

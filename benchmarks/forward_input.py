@@ -10,7 +10,7 @@ from harness import Bench, Engine, Floor
 from models_input import BASE, images, official, ours, some, texts
 from torch import Tensor
 
-from evalsuite.heads.text import padded
+from evalsuite.kinds.padding import padded
 
 NUM_TEXT_TOKENS = 64  # unilm beit3: questions are always padded to 64
 MATRIX = 2048  # rows and columns of the product that measures the machine

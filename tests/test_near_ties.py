@@ -15,7 +15,7 @@ from evalsuite.backbones.checkpoint import save_checkpoint
 from evalsuite.backbones.loading import official_state
 from evalsuite.catalog import benchmark_named
 from evalsuite.data.index import open_index
-from evalsuite.heads.deciding import decided
+from evalsuite.kinds.deciding import decided
 from evalsuite.kinds.retrieval.features import features_of
 from evalsuite.kinds.retrieval.near_ties import count_near_ties
 from evalsuite.kinds.retrieval.results import ranks_of_predictions

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from PIL import Image
 
+from evalsuite.records.errors import refuse_unknown_split
 from evalsuite.records.near_ties import NearTies
 from evalsuite.records.score import Score
 
@@ -101,6 +102,15 @@ class Card:
     head_from_pretraining: bool = False
     hub_task: str = "image-text-to-text"
     splits: Mapping[str, Split] = field(default_factory=dict)
+
+    def split(self, name: str) -> Split:
+        """Return a split.
+
+        Raises:
+            UserError: there is none of that name.
+        """
+        refuse_unknown_split(self.title, name, self.splits)
+        return self.splits[name]
 
 
 class Benchmark(Protocol):

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from numpy.random import Generator
 from torch import Tensor, nn
@@ -22,6 +22,17 @@ Inputs = Mapping[str, Any]
 # their lengths. Names of image tensors begin with "image". In fine-tuning "step" is the optimizer
 # step, from 0, for losses that change on the way.
 Batch = Mapping[str, Tensor]
+
+
+class Decided(NamedTuple):
+    """A prediction that won over others, and how narrowly.
+
+    `margin` is the smallest gap between scores that it hangs on, divided by the largest score's
+    size, or by 1 where that is smaller. evalsuite/records/near_ties.py says what is too narrow.
+    """
+
+    prediction: Any
+    margin: float
 
 
 class OpenTask(Protocol):
@@ -53,8 +64,7 @@ class OpenTask(Protocol):
         One exception: ADE20K, whose label maps would make a journal of gigabytes, counts here
         which true label was taken for which; `--set save_maps=true` keeps the maps instead.
 
-        A value that won over others by its score comes as `Decided`
-        (evalsuite/heads/deciding.py), so that near-ties are counted.
+        A value that won over others by its score comes as `Decided`, so that near-ties are counted.
         """
 
 

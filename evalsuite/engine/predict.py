@@ -11,13 +11,12 @@ import torch
 from accelerate import Accelerator
 
 from evalsuite.contracts.benchmark import Sample
-from evalsuite.contracts.task import MeasuresSamples, OpenTask
+from evalsuite.contracts.task import Decided, MeasuresSamples, OpenTask
 from evalsuite.data.fingerprint import contents_mark
 from evalsuite.data.index import SampleIndex
 from evalsuite.engine.loading import Batches, Budget, Loaded, Place, files_of, loader
 from evalsuite.engine.model import TaskModel, blinded
 from evalsuite.engine.progress import Meter, say
-from evalsuite.heads.deciding import Decided
 from evalsuite.records.journal import Journal
 from evalsuite.records.near_ties import TOLERANCES
 from evalsuite.records.recipe import Recipe

@@ -18,7 +18,7 @@ from evalsuite.contracts.backbone import Backbone, Features
 from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform
 from evalsuite.data.index import SampleIndex
-from evalsuite.heads.text import padded
+from evalsuite.kinds.padding import padded
 from evalsuite.pretraining.words import ANY, REST, kind_of
 from evalsuite.tinyworld.marker import is_tinyworld
 

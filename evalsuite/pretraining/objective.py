@@ -18,7 +18,7 @@ from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, sample_generator
 from evalsuite.data.masking import hide_words
 from evalsuite.heads.pooled import initialise_linear
-from evalsuite.heads.text import padded
+from evalsuite.kinds.padding import padded
 from evalsuite.pretraining.aggregation import Aggregator, early_tokens
 from evalsuite.pretraining.codes import Codes
 from evalsuite.pretraining.crops import crop_reader

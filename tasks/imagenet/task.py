@@ -14,7 +14,7 @@ from evalsuite.contracts.benchmark import Sample
 from evalsuite.contracts.task import Batch, Inputs, Task
 from evalsuite.data.images import ImageReader
 from evalsuite.data.index import open_index
-from evalsuite.heads.deciding import decided
+from evalsuite.kinds.deciding import decided
 from evalsuite.heads.pooled import ImageClassHead
 from evalsuite.kinds.classification.augment import augmenting_transform, plain_transform
 from evalsuite.kinds.classification.mixing import (

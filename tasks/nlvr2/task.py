@@ -14,9 +14,9 @@ from evalsuite.contracts.benchmark import Sample
 from evalsuite.contracts.task import Batch, Inputs, Task
 from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
-from evalsuite.heads.deciding import decided
+from evalsuite.kinds.deciding import decided
 from evalsuite.heads.pooled import Nlvr2Head
-from evalsuite.heads.text import padded
+from evalsuite.kinds.padding import padded
 
 from .benchmark import BENCHMARK
 from .recipes import RECIPES, Nlvr2Recipe

@@ -14,7 +14,7 @@ class Caption(NamedTuple):
 
     `margin` says how narrowly it came to be: its lead over the second best caption, or the least
     lead of its beginnings over what the search dropped. In a finished search it is the margin of
-    evalsuite/heads/deciding.py. Something dropped narrowly that would have won is not in it:
+    evalsuite/kinds/deciding.py. Something dropped narrowly that would have won is not in it:
     where rounding keeps that, it is narrow there.
     """
 

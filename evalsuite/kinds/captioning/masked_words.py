@@ -10,15 +10,14 @@ from torch import Tensor, nn
 
 from evalsuite.contracts.backbone import Backbone
 from evalsuite.contracts.benchmark import Sample
-from evalsuite.contracts.task import Batch
+from evalsuite.contracts.task import Batch, Decided
 from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.masking import hide_words
-from evalsuite.heads.deciding import Decided
-from evalsuite.heads.text import padded
 from evalsuite.heads.words import WordHead, without_worst, word_losses
 from evalsuite.kinds.captioning.generation import Rules, beam_search, greedy_search
 from evalsuite.kinds.captioning.recipes import CaptioningRecipe
+from evalsuite.kinds.padding import padded
 
 
 class Captioner:

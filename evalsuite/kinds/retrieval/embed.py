@@ -18,7 +18,7 @@ from evalsuite.contracts.task import Batch
 from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.heads.matching import RetrievalHead
-from evalsuite.heads.text import padded
+from evalsuite.kinds.padding import padded
 from evalsuite.kinds.retrieval.features import packed
 from evalsuite.kinds.retrieval.gathering import gathered
 from evalsuite.kinds.retrieval.recipes import RetrievalRecipe

@@ -2,22 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
-class Decided(NamedTuple):
-    """A prediction that won over others, and how narrowly.
-
-    `margin` is the smallest gap between scores that it hangs on, divided by the largest score's
-    size, or by 1 where that is smaller. evalsuite/records/near_ties.py says what is too narrow.
-    """
-
-    prediction: Any
-    margin: float
+from evalsuite.contracts.task import Decided
 
 
 def decided(
