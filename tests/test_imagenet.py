@@ -10,7 +10,7 @@ import pytest
 import torch
 from evalsuite.tasks.imagenet.benchmark import BENCHMARK
 from evalsuite.tasks.imagenet.recipes import RECIPES
-from evalsuite.tasks.imagenet.task import TASK, OpenImageNet
+from evalsuite.tasks.imagenet.task import TASK
 from PIL import Image
 from timm.data import auto_augment, mixup, random_erasing
 from timm.data.auto_augment import _RAND_INCREASING_TRANSFORMS
@@ -125,7 +125,7 @@ def test_gray_and_cmyk_photographs_are_read(tmp_path: Path, mode: str) -> None:
     folder = tmp_path / "imagenet/train/n00000001"
     folder.mkdir(parents=True)
     picture().convert(mode).save(folder / "one.JPEG")
-    task = OpenImageNet(tmp_path, RECIPES["beit3_tiny"])
+    task = TASK.open(tmp_path, RECIPES["beit3_tiny"], None)
     inputs = task.inputs(next(BENCHMARK.samples(tmp_path, "train")), None)
     assert inputs["image"].shape == (3, 32, 32)
 
@@ -136,14 +136,14 @@ def test_a_truncated_photograph_is_named(tmp_path: Path) -> None:
     picture().resize((200, 200)).save(folder / "torn.JPEG")
     whole = (folder / "torn.JPEG").read_bytes()
     (folder / "torn.JPEG").write_bytes(whole[: len(whole) // 2])
-    task = OpenImageNet(tmp_path, RECIPES["beit3_tiny"])
+    task = TASK.open(tmp_path, RECIPES["beit3_tiny"], None)
     with pytest.raises(UserError, match=r"torn\.JPEG"):
         task.inputs(next(BENCHMARK.samples(tmp_path, "train")), np.random.default_rng(0))
 
 
 def test_a_class_that_training_lacks_is_named(world: Path, tmp_path: Path) -> None:
     (tmp_path / "imagenet/train/n00000001").mkdir(parents=True)
-    task = OpenImageNet(tmp_path, RECIPES["beit3_tiny"])
+    task = TASK.open(tmp_path, RECIPES["beit3_tiny"], None)
     with pytest.raises(UserError, match="n20000001 is none of the 1 "):
         task.inputs(next(BENCHMARK.samples(world, "val")), None)
 

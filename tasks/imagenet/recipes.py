@@ -1,28 +1,11 @@
 """Recipes of ImageNet-1K."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from evalsuite.records.recipe import Recipe
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageNetRecipe(Recipe):
-    """Images of a micro-batch are mixed with each other; the official code mixes 128 of one GPU.
-
-    `mixup` and `cutmix` are the alphas of their Beta distributions, 0 for none. `linear_probe`
-    freezes the backbone and trains the head on features that are computed once, from images that
-    are neither augmented nor mixed.
-    """
-
-    augment: bool = True
-    mixup: float = 0.8
-    cutmix: float = 1.0
-    label_smoothing: float = 0.1
-    linear_probe: bool = False
-
+from evalsuite.kinds.classification.recipes import ClassificationRecipe
 
 OFFICIAL = "unilm beit3/get_started/get_started_for_image_classification.md @768a3c8"
-BASE = ImageNetRecipe(
+BASE = ClassificationRecipe(
     source=f"{OFFICIAL}, base, 8 GPUs x 128",
     image_size=224,
     batch_size=1024,
@@ -46,7 +29,7 @@ RECIPES = {
         activation_checkpointing=True,
     ),
     # A class is a shape in a colour: solarised or posterised it would be another one.
-    "beit3_tiny": ImageNetRecipe(
+    "beit3_tiny": ClassificationRecipe(
         source="ours: the best of a few runs on the tiny world, two CPU cores",
         weights="beit3_tiny_itc_patch8_32.safetensors",
         image_size=32,
