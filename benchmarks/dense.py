@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from evalsuite.tasks.detection.recipes import RECIPES, DetectionRecipe
+from evalsuite.tasks.detection.recipes import RECIPES
 from harness import cpu_seconds
 from torch import Tensor
 
@@ -26,6 +26,7 @@ from evalsuite.engine.optimizer import optimizer_for
 from evalsuite.engine.progress import peak_memory_gib
 from evalsuite.heads.cascade import Truth
 from evalsuite.heads.detector import Detector
+from evalsuite.kinds.detection.recipes import DetectionRecipe
 from evalsuite.kinds.detection.views import Looking, View, find
 
 NUM_CLASSES = 80

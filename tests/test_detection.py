@@ -11,7 +11,7 @@ import pytest
 import torch
 from evalsuite.tasks.detection.benchmark import BENCHMARK
 from evalsuite.tasks.detection.recipes import RECIPES
-from evalsuite.tasks.detection.task import OpenDetection
+from evalsuite.tasks.detection.task import TASK
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -24,7 +24,9 @@ from evalsuite.engine.plan import Plan
 from evalsuite.heads.detector import Detector
 from evalsuite.heads.instance_masks import mask_targets
 from evalsuite.heads.suppression import Found, Selection
+from evalsuite.kinds.detection.detect import ObjectDetector
 from evalsuite.kinds.detection.instances import Size, fitted, framed_instances
+from evalsuite.kinds.detection.recipes import DetectionRecipe
 from evalsuite.kinds.detection.views import Looking, View, find, mirrored
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
@@ -59,9 +61,15 @@ def figures(truth: Path, records: list[dict[str, Any]], kind: str) -> list[float
     return [float(value) for value in engine.stats]
 
 
+def opened(data: Path, recipe: DetectionRecipe = TINY) -> ObjectDetector:
+    task = TASK.open(data, recipe, None)
+    assert isinstance(task, ObjectDetector)
+    return task
+
+
 def true_records(world: Path, frame: int, shift: float) -> list[dict[str, Any]]:
     """Return the truth of val as the detector would report it: framed, cut small, pasted."""
-    task = OpenDetection(world, TINY)
+    task = opened(world)
     records = []
     for sample in BENCHMARK.samples(world, "val"):
         framing = fitted(Size(*sample.target["size"]), frame)
@@ -198,7 +206,7 @@ def test_an_image_of_another_size_than_annotated_is_named(world: Path, tmp_path:
     annotations = tmp_path / "coco/annotations"
     annotations.symlink_to(world / "coco/annotations")
     with pytest.raises(UserError, match=f"{path.name}: 100 x 128 pixels, its annotation says 128"):
-        OpenDetection(tmp_path, TINY).inputs(sample, None)
+        opened(tmp_path).inputs(sample, None)
 
 
 def test_a_training_class_that_validation_lacks_is_named(world: Path, tmp_path: Path) -> None:
@@ -208,7 +216,7 @@ def test_a_training_class_that_validation_lacks_is_named(world: Path, tmp_path: 
     (tmp_path / "coco/annotations").mkdir(parents=True)
     (tmp_path / "coco/annotations/instances_val2017.json").write_text(json.dumps(truth))
     (tmp_path / "coco/train2017").symlink_to((world / "coco/train2017").resolve())
-    task = OpenDetection(tmp_path, TINY)
+    task = opened(tmp_path)
     samples = BENCHMARK.samples(world, "train")
     found = [task.inputs(sample, np.random.default_rng(0)) for sample in samples]
     with pytest.raises(UserError, match=r"a training object is of category \d+; expected those of"):
@@ -220,9 +228,9 @@ def test_a_test_scale_of_broken_patches_and_a_folder_without_coco_are_refused(
 ) -> None:
     with pytest.raises(UserError, match="expected multiples of the patch size 8"):
         odd = TINY.with_settings(["test_scales=128,100"])
-        OpenDetection(world, odd).head(beit3("beit3_tiny", image_size=128), seed=0)
+        opened(world, odd).head(beit3("beit3_tiny", image_size=128), seed=0)
     with pytest.raises(UserError, match=r"instances_val2017\.json: no such file"):
-        OpenDetection(tmp_path, TINY)
+        opened(tmp_path)
 
 
 def test_the_rate_of_vitdet_drops_where_detectron2_drops_it() -> None:
