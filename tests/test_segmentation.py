@@ -12,7 +12,7 @@ import pytest
 import torch
 from evalsuite.tasks.segmentation.benchmark import BENCHMARK
 from evalsuite.tasks.segmentation.recipes import RECIPES
-from evalsuite.tasks.segmentation.task import TASK, OpenSegmentation
+from evalsuite.tasks.segmentation.task import TASK
 from mmseg_oracle import Mmseg, mmseg
 from PIL import Image
 from torch import Tensor
@@ -178,7 +178,7 @@ def test_views_are_weighed_and_mirrored_back() -> None:
     assert torch.equal(labels, expected.argmax(dim=0).to(torch.uint8))
 
 
-def files(folder: Path, labels: np.ndarray[Any, Any], image: Image.Image) -> OpenSegmentation:
+def files(folder: Path, labels: np.ndarray[Any, Any], image: Image.Image) -> Any:
     """Write one training image with its labels, and return the task on it."""
     root = folder / "ADEChallengeData2016"
     for kind in ("images", "annotations"):
@@ -187,10 +187,10 @@ def files(folder: Path, labels: np.ndarray[Any, Any], image: Image.Image) -> Ope
     Image.fromarray(labels).save(root / "annotations/training/one.png")
     rows = "\n".join(f"{label}\t0.5\t1\t1\t0\tname {label}" for label in (1, 2))
     (root / "objectInfo150.txt").write_text(f"Idx\tRatio\tTrain\tVal\tStuff\tName\n{rows}\n")
-    return OpenSegmentation(folder, TINY)
+    return TASK.open(folder, TINY, None)
 
 
-def inputs(task: OpenSegmentation, folder: Path) -> Any:
+def inputs(task: Any, folder: Path) -> Any:
     return task.inputs(next(BENCHMARK.samples(folder, "train")), np.random.default_rng(0))
 
 
@@ -286,7 +286,7 @@ def test_the_test_set_is_written_as_its_server_takes_it(
 
 def test_several_scales_and_whole_images_are_read(world: Path) -> None:
     recipe = replace(TINY, multi_scale=True, flip_test=True, inference="whole")
-    task = OpenSegmentation(world, recipe)
+    task = TASK.open(world, recipe, None)
     backbone = beit3("beit3_tiny", image_size=64, final_norm=False).eval()
     samples = list(BENCHMARK.samples(world, "val"))[:2]
     batch = task.collate([task.inputs(sample, None) for sample in samples])

@@ -1,8 +1,7 @@
-"""ADE20K's label maps and class names."""
+"""Label maps: a grey PNG an image, 0 for what has no label."""
 
 import base64
 import io
-import warnings
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evalsuite.data.decode import DECODING_ERRORS, limited_image
-from evalsuite.data.reading import read_text, shortened
-from evalsuite.records.errors import Remark, UserError
+from evalsuite.records.errors import UserError
 from evalsuite.records.file_kinds import LOOKED_AT, kind_of
 
 LabelMap = NDArray[np.uint8]
-NUM_CLASSES = 150  # of ADE20K: arXiv:1608.05442
 NARROW, WIDE = ("L", "P"), ("I", "I;16", "I;16B", "I;16L")  # modes of a byte a pixel, and of more
 IGNORED = 255  # a pixel that is neither learnt from nor scored, as 0
 
@@ -133,41 +130,3 @@ def unpacked_labels(packed: Mapping[str, str]) -> LabelMap:
             return np.asarray(image)
     except (KeyError, TypeError, *DECODING_ERRORS) as error:
         raise UserError(f"a journal's label map cannot be decoded: {error}") from None
-
-
-def read_classes(path: Path, source: str) -> Classes:
-    """Return the classes of `objectInfo150.txt`.
-
-    Args:
-        source: where the file is fetched, for the message where it is not there.
-
-    Raises:
-        UserError: the file is missing or not of that format.
-    """
-    lines = read_text(path, "ADE20K's table of classes", source).splitlines()[1:]
-    rows = [line.split("\t") for line in lines if line.strip()]
-    try:
-        numbers = [int(row[0]) for row in rows]
-        classes = Classes([row[5].strip() for row in rows], [float(row[1]) for row in rows])
-    except (IndexError, ValueError) as error:
-        raise UserError(f"{path}: not ADE20K's table of classes: {shortened(str(error))}") from None
-    if not rows:
-        raise UserError(f"{path}: names no class; expected ADE20K's table of classes")
-    if numbers != list(range(1, len(rows) + 1)):
-        raise UserError(f"{path}: expected classes 1, 2, 3, ... in order; found {numbers[:3]} ...")
-    return classes
-
-
-def named_or_numbered(path: Path, source: str) -> Classes:
-    """Return the classes of `objectInfo150.txt`; numbered, with a warning, where it is no help.
-
-    Then there are ADE20K's 150. A class that is neither true nor predicted leaves every mean, so
-    that a smaller number would give the same scores.
-    """
-    try:
-        return read_classes(path, source)
-    except UserError as error:
-        warnings.warn(
-            f"{error}; until then the classes are numbered 1 to {NUM_CLASSES}", Remark, stacklevel=2
-        )
-        return Classes([f"class {label}" for label in range(1, NUM_CLASSES + 1)], [])
