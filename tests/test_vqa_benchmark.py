@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evalsuite.tasks.vqa import index
 from evalsuite.tasks.vqa.answers import answer_vocabulary
 from evalsuite.tasks.vqa.benchmark import BENCHMARK, minival_images
-from evalsuite.tasks.vqa.index import load_references
 from evalsuite.tasks.vqa.official import CHECKOUT
 from make_vqa import real_predictions
 
+from evalsuite.kinds.answering import index
+from evalsuite.kinds.answering.index import load_references
 from evalsuite.kinds.answering.vocabulary import soft_target
 from evalsuite.records.errors import UserError
 
@@ -277,15 +277,15 @@ def test_a_saved_index_scores_the_same_and_follows_the_file(
 ) -> None:
     monkeypatch.setattr(index, "SMALLEST_KEPT", 0)
     monkeypatch.setenv("EVALSUITE_CACHE", str(data / "cache"))
-    first = load_references(annotations(data))
+    first = load_references(annotations(data), "SOURCE")
     (saved,) = (data / "cache").iterdir()
-    again = load_references(annotations(data))
+    again = load_references(annotations(data), "SOURCE")
     assert np.array_equal(first.answers, again.answers)
     assert (first.strings, first.question_types) == (again.strings, again.question_types)
     saved.write_bytes(saved.read_bytes()[:100])
-    assert np.array_equal(load_references(annotations(data)).answers, first.answers)
+    assert np.array_equal(load_references(annotations(data), "SOURCE").answers, first.answers)
     annotations(data).write_text(annotations(data).read_text().replace("crimson", "scarlet"))
-    assert "scarlet" in load_references(annotations(data)).strings
+    assert "scarlet" in load_references(annotations(data), "SOURCE").strings
 
 
 def test_where_no_index_can_be_saved_scores_come_all_the_same(
@@ -294,7 +294,7 @@ def test_where_no_index_can_be_saved_scores_come_all_the_same(
     monkeypatch.setattr(index, "SMALLEST_KEPT", 0)
     (data / "occupied").write_text("a file where the folder should be")
     monkeypatch.setenv("EVALSUITE_CACHE", str(data / "occupied/cache"))
-    assert len(load_references(annotations(data)).question_ids) == 40
+    assert len(load_references(annotations(data), "SOURCE").question_ids) == 40
 
 
 @pytest.mark.data

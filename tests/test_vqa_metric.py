@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evalsuite.tasks.vqa.files import read_annotations
 from evalsuite.tasks.vqa.official import CHECKOUT, official_class
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from make_vqa import annotation, official, real_predictions
 
+from evalsuite.kinds.answering.files import read_annotations
 from evalsuite.metrics.vqa.accuracy import paired_vqa_accuracy, question_accuracies, vqa_scores
 from evalsuite.metrics.vqa.normalise import REPAIRED, normalised, trimmed
 from evalsuite.metrics.vqa.references import Annotation, VqaReferences, index_annotations
@@ -41,7 +41,7 @@ def same(ours: Sequence[float], theirs: Sequence[float]) -> bool:
 def references_of(folder: Path, annotations: list[dict[str, Any]]) -> VqaReferences:
     path = folder / "annotations.json"
     path.write_text(json.dumps({"annotations": annotations}))
-    return index_annotations(read_annotations(path))
+    return index_annotations(read_annotations(path, "SOURCE"))
 
 
 def ten(*answers: str, question_id: int = 1) -> Annotation:
@@ -106,7 +106,7 @@ def test_real_records_are_scored_as_officially(subset: str) -> None:
     path = REAL / f"v2_mscoco_{subset}_annotations.json"
     records = json.loads(path.read_text())["annotations"][:100]
     said = real_predictions(records)
-    references = index_annotations(read_annotations(path))
+    references = index_annotations(read_annotations(path, "SOURCE"))
     ours = 100 * question_accuracies(said, references)
     assert same(ours.tolist(), GOLDEN["real"][subset]["questions"])
     assert same([vqa_scores(said, references)[0].value], [GOLDEN["real"][subset]["overall"]])

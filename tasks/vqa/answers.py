@@ -3,14 +3,12 @@
 from itertools import chain
 from pathlib import Path
 
+from evalsuite.kinds.answering.files import read_majority_answers
+from evalsuite.kinds.answering.recipes import MIN_COUNT
 from evalsuite.kinds.answering.vocabulary import frequent_answers
 from evalsuite.records.errors import UserError
 
-from .card import annotations_path
-from .files import read_majority_answers
-
-# unilm beit3/datasets.py @6996194 (after ViLT): 3,129 answers on the real files.
-MIN_COUNT = 9
+from .card import DOWNLOAD, annotations_path
 
 
 def answer_vocabulary(data: Path, min_count: int = MIN_COUNT) -> list[str]:
@@ -23,7 +21,7 @@ def answer_vocabulary(data: Path, min_count: int = MIN_COUNT) -> list[str]:
         UserError: a file is missing or malformed, or no answer is frequent enough.
     """
     files = [data / annotations_path(subset) for subset in ("train2014", "val2014")]
-    answers = chain(*(read_majority_answers(path).values() for path in files))
+    answers = chain(*(read_majority_answers(path, DOWNLOAD).values() for path in files))
     vocabulary = frequent_answers(answers, min_count)
     if not vocabulary:
         raise UserError(

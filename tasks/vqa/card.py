@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from evalsuite.contracts.benchmark import Card, Ids, OfficialFile, SampleId, Split
 
-from .files import DOWNLOAD
-
+DOWNLOAD = "https://visualqa.org/download.html"
 COCO = "https://cocodataset.org/#download"
 SERVER = "EvalAI challenge 830, https://eval.ai/web/challenges/challenge-page/830"
 # Questions of each split: https://visualqa.org/download.html; images: the COCO page.

@@ -1,23 +1,11 @@
 """Recipes of VQAv2."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from evalsuite.records.recipe import Recipe
-
-from .answers import MIN_COUNT
-
-
-@dataclass(frozen=True, kw_only=True)
-class VqaRecipe(Recipe):
-    """Answers that occur `min_answer_count` times in train and val are the classes."""
-
-    min_answer_count: int = MIN_COUNT
-    augment: bool = True
-    randaug: bool = True
-
+from evalsuite.kinds.answering.recipes import AnsweringRecipe
 
 OFFICIAL = "unilm beit3/get_started/get_started_for_vqav2.md @768a3c8"
-BASE = VqaRecipe(
+BASE = AnsweringRecipe(
     source=f"{OFFICIAL}, base, 8 GPUs x 16",
     image_size=480,
     batch_size=128,
@@ -41,7 +29,7 @@ RECIPES = {
         activation_checkpointing=True,
     ),
     # Crops and flips would make "left" and "how many" wrong, and the drawn scenes never run out.
-    "beit3_tiny": VqaRecipe(
+    "beit3_tiny": AnsweringRecipe(
         source="ours: the best of a few runs on the tiny world, two CPU cores",
         weights="beit3_tiny_itc_patch8_32.safetensors",
         image_size=32,

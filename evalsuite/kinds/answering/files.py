@@ -1,4 +1,4 @@
-"""VQAv2's official files: questions, annotations and results, read fast and checked."""
+"""Files of VQA's form: questions, annotations and results, read fast and checked."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,6 @@ from evalsuite.records.errors import UserError
 
 OFFICIAL_IDS = list(range(1, NUM_HUMANS + 1))
 IDS = ("question_id", "image_id")
-DOWNLOAD = "https://visualqa.org/download.html"
 QUESTIONS_FORMAT = "the official VQA questions, an object with a list 'questions'"
 ANNOTATIONS_FORMAT = "the official VQA annotations, an object with a list 'annotations'"
 RESULTS_FORMAT = 'VQA results, a list of {"question_id": number, "answer": text}'
@@ -82,13 +81,16 @@ class _Heading(msgspec.Struct):
     answers: list[dict[str, Any]]
 
 
-def read_questions(path: Path) -> list[Question]:
+def read_questions(path: Path, source: str) -> list[Question]:
     """Return the questions of a file, in its order.
+
+    Args:
+        source: where the file is fetched, for the message where it is not there.
 
     Raises:
         UserError: the file is missing, not JSON, not of the official format, or repeats an id.
     """
-    content = read_bytes(path, "the VQA questions", DOWNLOAD)
+    content = read_bytes(path, "the VQA questions", source)
     file = fast(content, _Questions)
     if file is not None:
         found = file.questions
@@ -99,17 +101,18 @@ def read_questions(path: Path) -> list[Question]:
     return found
 
 
-def read_annotations(path: Path, content: bytes | None = None) -> Iterator[Annotation]:
+def read_annotations(path: Path, source: str, content: bytes | None = None) -> Iterator[Annotation]:
     """Yield the annotations of a file, in its order; one at a time, so that they never pile up.
 
     Args:
+        source: as of `read_questions`.
         content: the bytes of the file, where the caller has them already.
 
     Raises:
         UserError: the file is missing, not JSON, not of the official format, or repeats an id.
     """
     if content is None:
-        content = read_bytes(path, "the VQA annotations", DOWNLOAD)
+        content = read_bytes(path, "the VQA annotations", source)
     decoder = msgspec.json.Decoder(_Record)
     seen: set[SampleId] = set()
     for number, raw in enumerate(_raw_annotations(path, content)):
@@ -136,13 +139,16 @@ def read_annotations(path: Path, content: bytes | None = None) -> Iterator[Annot
         yield annotation
 
 
-def read_majority_answers(path: Path) -> dict[SampleId, str]:
+def read_majority_answers(path: Path, source: str) -> dict[SampleId, str]:
     """Return the `multiple_choice_answer` of every question of an annotation file, in its order.
+
+    Args:
+        source: as of `read_questions`.
 
     Raises:
         UserError: the file is missing, not JSON, not of the official format, or repeats an id.
     """
-    content = read_bytes(path, "the VQA annotations", DOWNLOAD)
+    content = read_bytes(path, "the VQA annotations", source)
     file = fast(content, _Majorities)
     if file is not None:
         found = file.annotations

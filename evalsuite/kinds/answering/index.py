@@ -10,11 +10,10 @@ import msgspec
 import numpy as np
 
 from evalsuite.data.reading import read_bytes
+from evalsuite.kinds.answering.files import read_annotations
 from evalsuite.metrics.vqa.references import VqaReferences, index_annotations
 from evalsuite.records.cache import cache_folder
 from evalsuite.records.files import renamed_at_the_end
-
-from .files import DOWNLOAD, read_annotations
 
 VERSION = 2  # of the saved form and of the normalisation that it holds
 SMALLEST_KEPT = 4 << 20  # bytes of an annotation file; smaller ones are read in no time
@@ -22,24 +21,27 @@ ARRAYS = ("answers", "unanimous", "question_type", "answer_type")
 TEXTS = ("question_ids", "image_ids", "strings", "question_types", "answer_types")
 
 
-def load_references(annotations: Path) -> VqaReferences:
+def load_references(annotations: Path, source: str) -> VqaReferences:
     """Return the references of an annotation file, from the saved index where there is one.
 
     The index is named by the file's content, so that a changed file is read anew. It lies in
     $EVALSUITE_CACHE, or ~/.cache/evalsuite; where that cannot be written, there is none.
 
+    Args:
+        source: where the file is fetched, for the message where it is not there.
+
     Raises:
         UserError: the file is missing or malformed.
     """
     if not annotations.is_file() or annotations.stat().st_size < SMALLEST_KEPT:
-        return index_annotations(read_annotations(annotations))
+        return index_annotations(read_annotations(annotations, source))
     with annotations.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     kept = cache_folder() / f"vqa-{VERSION}-{digest}.npz"
     references = _read(kept)
     if references is None:
-        content = read_bytes(annotations, "the VQA annotations", DOWNLOAD)
-        references = index_annotations(read_annotations(annotations, content))
+        content = read_bytes(annotations, "the VQA annotations", source)
+        references = index_annotations(read_annotations(annotations, source, content))
         if not references.odd:
             _write(kept, references)
     return references
