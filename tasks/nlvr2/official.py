@@ -21,6 +21,12 @@ def official_checkout() -> Path | None:
     return Path(named) if named else None
 
 
+def official_metrics_of(predictions: Path, examples: Path) -> dict[str, float] | None:
+    """Return the official script's metrics, None where no checkout is named (see `HINT`)."""
+    checkout = official_checkout()
+    return None if checkout is None else official_metrics(checkout, predictions, examples)
+
+
 def official_metrics(checkout: Path, predictions: Path, examples: Path) -> dict[str, float]:
     """Return accuracy and consistency, from 0 to 1, as the official script prints them.
 

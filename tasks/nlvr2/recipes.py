@@ -1,19 +1,11 @@
 """Recipes of NLVR2."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from evalsuite.records.recipe import Recipe
-
-
-@dataclass(frozen=True, kw_only=True)
-class Nlvr2Recipe(Recipe):
-    """`augment` crops and mirrors the two images, each on its own."""
-
-    augment: bool = True
-
+from evalsuite.kinds.reasoning.recipes import ReasoningRecipe
 
 OFFICIAL = "unilm beit3/get_started/get_started_for_nlvr2.md @768a3c8"
-BASE = Nlvr2Recipe(
+BASE = ReasoningRecipe(
     source=f"{OFFICIAL}, base, 8 GPUs x 32; from the indomain weights lr is 5e-4",
     image_size=224,
     batch_size=256,
@@ -36,7 +28,7 @@ RECIPES = {
         activation_checkpointing=True,
     ),
     # Mirroring would make "left" wrong.
-    "beit3_tiny": Nlvr2Recipe(
+    "beit3_tiny": ReasoningRecipe(
         source="ours: the best of a few runs on the tiny world, two CPU cores",
         weights="beit3_tiny_itc_patch8_32.safetensors",
         image_size=32,
