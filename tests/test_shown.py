@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,7 +12,14 @@ from PIL import Image
 
 from evalsuite.catalog import benchmark_named, benchmark_names
 from evalsuite.contracts.benchmark import Sample, Shown, ShowsSamples
+from evalsuite.kinds.answering.benchmark import AnsweringBenchmark
+from evalsuite.kinds.captioning.benchmark import CaptionBenchmark
+from evalsuite.kinds.classification.benchmark import ClassificationBenchmark
+from evalsuite.kinds.detection.benchmark import DetectionBenchmark
+from evalsuite.kinds.reasoning.benchmark import ReasoningBenchmark
+from evalsuite.kinds.retrieval.benchmark import RetrievalBenchmark
 from evalsuite.kinds.retrieval.features import packed
+from evalsuite.kinds.segmentation.benchmark import SegmentationBenchmark
 from evalsuite.tinyworld.write import write_world
 
 
@@ -45,24 +52,31 @@ def _feature(sample: Sample) -> dict[str, Any]:
     return {"text": packed(vector), "image": image}
 
 
-def truths(data: Path) -> dict[str, Callable[[Sample], Any]]:
-    """What each benchmark's perfect model would predict."""
+def _label_map(sample: Sample, data: Path) -> Any:
+    with Image.open(data / sample.target["annotation"]) as image:
+        return np.maximum(np.asarray(image), 1)  # a prediction has no unlabelled pixel
 
-    def label_map(sample: Sample) -> Any:
-        with Image.open(data / sample.target["annotation"]) as image:
-            return np.maximum(np.asarray(image), 1)  # a prediction has no unlabelled pixel
 
-    return {
-        "vqa": lambda sample: sample.target["multiple_choice_answer"],
-        "nlvr2": lambda sample: sample.target["label"],
-        "captioning": lambda sample: sample.target["captions"][0],
-        "nocaps": lambda sample: sample.target["captions"][0],
-        "imagenet": lambda sample: [sample.target["wnid"]],
-        "retrieval_coco": _feature,
-        "retrieval_flickr30k": _feature,
-        "detection": _things,
-        "segmentation": label_map,
-    }
+class Truth(NamedTuple):
+    """What a perfect model predicts, and the score that a page gives it; None where it varies."""
+
+    predicted: Callable[[Sample, Path], Any]
+    score: float | None
+
+
+TRUTHS = {
+    AnsweringBenchmark: Truth(lambda one, _: one.target["multiple_choice_answer"], None),
+    CaptionBenchmark: Truth(lambda one, _: one.target["captions"][0], None),
+    ClassificationBenchmark: Truth(lambda one, _: [one.target["wnid"]], 0.0),
+    DetectionBenchmark: Truth(lambda one, _: _things(one), 1.0),
+    ReasoningBenchmark: Truth(lambda one, _: one.target["label"], 1.0),
+    RetrievalBenchmark: Truth(lambda one, _: _feature(one), -1.0),
+    SegmentationBenchmark: Truth(_label_map, 1.0),
+}
+
+
+def truth_of(name: str) -> Truth:
+    return next(truth for kind, truth in TRUTHS.items() if isinstance(benchmark_named(name), kind))
 
 
 def shown(world: Path, name: str) -> list[tuple[Sample, Shown]]:
@@ -70,7 +84,7 @@ def shown(world: Path, name: str) -> list[tuple[Sample, Shown]]:
     assert isinstance(benchmark, ShowsSamples)
     split = benchmark.card.eval_split
     samples = list(benchmark.samples(world, split))
-    predictions = {sample.id: truths(world)[name](sample) for sample in samples}
+    predictions = {one.id: truth_of(name).predicted(one, world) for one in samples}
     references = benchmark.references(world, split)
     show = benchmark.showing(predictions, references, world, split)
     return [(sample, show(sample)) for sample in samples]
@@ -80,12 +94,11 @@ def shown(world: Path, name: str) -> list[tuple[Sample, Shown]]:
 def test_the_truth_is_shown_as_right(world: Path, name: str) -> None:
     found = shown(world, name)
     assert {one.mark for _, one in found} <= {"right", "partly right", ""}
-    best = {"captioning": None, "nocaps": None, "vqa": None, "segmentation": 1.0, "detection": 1.0}
-    best |= {"nlvr2": 1.0, "imagenet": 0.0, "retrieval_coco": -1.0, "retrieval_flickr30k": -1.0}
+    best = truth_of(name).score
     for _, one in found:
         assert one.score is not None
         assert one.lines
-        assert best[name] is None or one.score == best[name]
+        assert best is None or one.score == best
 
 
 @pytest.mark.parametrize("name", ["detection", "segmentation"])
