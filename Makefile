@@ -104,6 +104,6 @@ $(READY):
 	    exit 2; fi; \
 	echo "installing into $(VENV) with $$("$$python" --version); some minutes on first use"; \
 	[ -x $(BIN)/pip ] || "$$python" -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[official,track,dev]'
+	$(BIN)/pip install --quiet --editable '.[train,official,track,dev]'
 	$(BIN)/pip install --quiet --no-deps 'torchscale==0.3.0'
 	@rm -f $(VENV)/.ready-*; touch $@

@@ -18,6 +18,10 @@ from evalsuite.records.errors import Remark, UserError
 from evalsuite.records.files import said
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# pyproject.toml, the extra `train`: distributions, each with one module of its own name.
+TRAIN = {
+    "accelerate", "datasets", "safetensors", "sentencepiece", "torch", "torchvision", "transformers"
+}  # fmt: skip
 
 
 class _Stopped(BaseException):
@@ -52,6 +56,11 @@ def told() -> Iterator[None]:
         _end(128 + number, f"stopped by {name}: {kept}")
     except UserError as error:
         _end(2, str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in TRAIN:
+            raise
+        extra = 'pip install "evalsuite[train]"'
+        _end(2, f"this command needs {error.name}, which is not installed; run {extra}")
     except OSError as error:
         if error.errno is None:
             raise

@@ -60,7 +60,7 @@ def accelerator_for(
     _refuse_left_over(recipe.precision)
     if track is not None and not TRACKERS[track]():
         raise UserError(
-            f"--track {track}: {track} is not installed; pip install 'evalsuite[track]'"
+            f'--track {track}: {track} is not installed; pip install "evalsuite[track]"'
         )
     on_cpu = device == "cpu" or not (torch.cuda.is_available() or torch.backends.mps.is_available())
     precision = recipe.precision
@@ -81,7 +81,7 @@ def accelerator_for(
     except (ImportError, ValueError) as error:
         if track is None:  # a device that cannot compute in bf16
             raise UserError(f"--set precision={precision}: {error}; try precision=no") from error
-        raise UserError(f"--track {track}: {error}; pip install 'evalsuite[track]'") from error
+        raise UserError(f'--track {track}: {error}; pip install "evalsuite[track]"') from error
 
 
 def _refuse_left_over(precision: str) -> None:

@@ -68,7 +68,7 @@ def load_metric(num_classes: int) -> tuple[Any, Any]:
     if missing:
         raise UserError(
             f"the official mIoU needs {', '.join(missing)}, not installed; "
-            "run pip install 'evalsuite[official]'"
+            'run pip install "evalsuite[official]"'
         )
     _install_shim()
     with warnings.catch_warnings():

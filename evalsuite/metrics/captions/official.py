@@ -25,7 +25,7 @@ from evalsuite.metrics.captions.spice import spice, stanford_jars
 from evalsuite.records.errors import UserError
 from evalsuite.records.score import Score
 
-HINT = "captions are scored officially by pycocoevalcap and Java: pip install 'evalsuite[official]'"
+HINT = 'captions are scored officially by pycocoevalcap and Java: pip install "evalsuite[official]"'
 BLEU_NAMES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4")
 
 Captions = Mapping[SampleId, Sequence[str]]
