@@ -15,20 +15,20 @@ from evalsuite.tinyworld.write import write_world
 
 
 def tasks(as_json: options.AsJson = False, data: options.Data = None) -> None:
-    """List the benchmarks: metric, splits, capability, and whether their files are in --data."""
+    """List the benchmarks: metric, splits, needs, and whether --data has their files."""
     print_benchmarks(data, as_json=as_json)
 
 
 def doctor(
     task: options.Task,
-    data: Annotated[Path, typer.Option(help="Folder of the official files.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder with the official files.")],
     split: options.OneSplit = None,
     hashes: options.Hashes = False,
     images: options.Images = None,
     max_pixels: options.MaxPixels = None,  # takes effect as it is read
     as_json: options.AsJson = False,
 ) -> None:
-    """Check everything that eval would trip over; say what to fetch and from whom."""
+    """Check everything that eval would trip over; say what to fetch, and where from."""
     scope = Scope(split=split, images=images, hashes=hashes)
     findings = examine(benchmark_named(task), data, scope, Opening())
     print_findings(findings, as_json=as_json)
@@ -38,11 +38,13 @@ def doctor(
 
 
 def convert(
-    checkpoint: Annotated[str, typer.Argument(help="A .pth: path, URL or released file's name.")],
-    out: Annotated[Path, typer.Argument(help="The .safetensors to write.")],
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CHECKPOINT", help="A .pth: path, URL or released file's name.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors to write.")],
     state: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help="Which weights of the file, such as model_ema."),
+        typer.Option(metavar="KEY", help="Weights to take from the file, such as model_ema."),
     ] = None,
 ) -> None:
     """Open a released .pth without running its pickle; write safetensors, print the key report."""
@@ -53,9 +55,9 @@ def convert(
 
 
 def tinyworld(
-    folder: Annotated[Path, typer.Argument(help="Where to draw it.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to draw it.")],
     seed: options.Seed = 0,
-    size: Annotated[str, typer.Option(help="mini, small or full.")] = "small",
+    size: Annotated[str, typer.Option(metavar="SIZE", help="mini, small or full.")] = "small",
 ) -> None:
     """Draw the tiny world in every benchmark's official layout."""
     summary = write_world(folder, seed=seed, size=size, say=say)

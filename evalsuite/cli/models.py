@@ -39,7 +39,7 @@ def evaluate(
     """Fine-tune where the weights hold no head for the task, then predict, score and report.
 
     TASK may be "all": every task, then the table, the radar and the page. Without --data the tiny
-    world is drawn into data/tinyworld. The same command goes on where an interrupted one stopped.
+    world is drawn into data/tinyworld. The same command resumes an interrupted run.
     """
     from evalsuite.verbs.evaluate import evaluate as run_it
     from evalsuite.verbs.prepare import Request
@@ -83,7 +83,7 @@ def finetune(
     track: options.Track = None,
     linear_probe: options.LinearProbe = False,
 ) -> None:
-    """Fine-tune on the training split, whatever head the weights hold; print the weights' path."""
+    """Fine-tune, even if the weights already have a head; print the path of the new weights."""
     from evalsuite.verbs.evaluate import finetune as run_it
     from evalsuite.verbs.prepare import Request
 
@@ -108,7 +108,11 @@ def finetune(
 def pretrain(
     stage: Annotated[
         Stage,
-        typer.Option(help="tokenizer, masked, itc, grounding, in this order; health looks."),
+        typer.Option(
+            metavar="STAGE",
+            help="tokenizer, masked, itc, grounding: run in this order. `health` only inspects "
+            "weights.",
+        ),
     ] = "masked",
     backbone: options.Backbone = None,
     weights: options.WeightsOption = None,
@@ -125,9 +129,9 @@ def pretrain(
 ) -> None:
     """Pretrain on image-text pairs, one stage at a time; print the weights' path.
 
-    Without --data the full tiny world is drawn into data/tinyworld-full. The same command goes on
-    where an interrupted one stopped. The stage health trains nothing: it prints how well --weights
-    predict words of each kind, with the image and without, in the first --limit captions.
+    Without --data the full tiny world is drawn into data/tinyworld-full. The same command resumes
+    an interrupted run. The stage health trains nothing: it prints how well --weights predict words
+    of each kind, with the image and without it, in the first --limit captions.
     """
     from evalsuite.pretraining.health import health_table
     from evalsuite.pretraining.preparing import PretrainRequest
@@ -155,16 +159,21 @@ def pretrain(
 
 
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="A paper, as beit3, or a table, as beit3/4.")],
+    paper: Annotated[
+        str, typer.Argument(metavar="PAPER", help="A paper (beit3) or one of its tables (beit3/4).")
+    ],
     data: options.Data = None,
     weights_dir: Annotated[
-        Path | None, typer.Option(help="Folder of released checkpoints; else downloaded.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder with the released checkpoints (default: download them)."
+        ),
     ] = None,
     runs: options.Runs = Path("runs"),
     device: options.Device = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Measure what a paper's tables print with the released checkpoints.
+    """Measure the numbers of a paper's tables with the released checkpoints.
 
     Without --data every task of the table is fine-tuned on the drawn tiny world.
     """

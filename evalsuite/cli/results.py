@@ -1,6 +1,6 @@
 """The commands that read what models predicted: score, report, table, radar.
 
-Drawing takes a second to start: what needs it is imported when it is called.
+Drawing takes a second to import: what needs it is imported when it is called.
 """
 
 from pathlib import Path
@@ -27,8 +27,12 @@ from evalsuite.verbs.score import (
 
 
 def score(
-    target: Annotated[str, typer.Argument(help="A run folder, or a task with --predictions.")],
-    other: Annotated[Path | None, typer.Argument(help="With --paired: the other run.")] = None,
+    target: Annotated[
+        str, typer.Argument(metavar="RUN|TASK", help="A run folder, or a task with --predictions.")
+    ],
+    other: Annotated[
+        Path | None, typer.Argument(metavar="RUN", help="With --paired: the other run.")
+    ] = None,
     predictions: options.ResultFiles = None,
     data: options.Data = None,
     split: options.Split = None,
@@ -37,7 +41,7 @@ def score(
     no_interval: options.NoInterval = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Score saved predictions: of a run, or of any model's result file; no weights, no torch."""
+    """Score saved predictions of a run or any model's result file, without weights or torch."""
     request = ScoreRequest(
         target=target,
         other=other,
@@ -66,12 +70,18 @@ def score(
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders.")],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder; the run's own, or report/.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="Where to write (default: the run's own folder; report/ for several).",
+        ),
     ] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Two runs: their paired difference.")
+        bool, typer.Option("--compare", help="Compare two runs by their paired difference.")
     ] = False,
     data: options.Data = None,
     as_json: options.AsJson = False,
@@ -91,11 +101,15 @@ def report(
 
 
 def table(
-    name: Annotated[str | None, typer.Argument(help="As beit3/4; none lists all.")] = None,
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders.")] = None,
-    table_format: Annotated[Format, typer.Option("--format", help="How to print it.")] = "md",
+    name: Annotated[
+        str | None, typer.Argument(metavar="TABLE", help="Such as beit3/4 (default: list all).")
+    ] = None,
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN", help="Run folders.")] = None,
+    table_format: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="md, csv or latex.")
+    ] = "md",
 ) -> None:
-    """Print a paper's table, published rows beside yours."""
+    """Print a paper's table: published rows beside yours."""
     if name is None:
         print("\n".join(table_names()))
         return
@@ -103,12 +117,18 @@ def table(
 
 
 def radar(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders.")] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="A .svg, .png or .pdf file.")] = Path(
-        "radar.svg"
-    ),
-    against: Annotated[list[str] | None, typer.Option(help="Published models.")] = None,
-    scaling: Annotated[Scaling, typer.Option(help="What the rings mean.")] = "paper",
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="RUN", help="Run folders.")] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="A .svg, .png or .pdf file.")
+    ] = Path("radar.svg"),
+    against: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Published model to draw; may be repeated."),
+    ] = None,
+    scaling: Annotated[
+        Scaling,
+        typer.Option(metavar="SCALING", help="paper, absolute or gap: what the rings mean."),
+    ] = "paper",
 ) -> None:
     """Draw runs against published systems, every axis with its own ticks."""
     from evalsuite.report.radar.draw import radar as draw
