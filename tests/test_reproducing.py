@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from evalsuite.backbones.weights import released_files
 from evalsuite.records.errors import UserError
 from evalsuite.tinyworld.write import write_world
 from evalsuite.verbs.evaluate_all import evaluate_all
@@ -39,8 +40,13 @@ def test_an_overview_table_gives_the_papers_own_row(tmp_path: Path) -> None:
     assert papers["imagenet: top-1, val"] == "89.6 (BEiT-3)"
 
 
+def test_only_checkpoints_that_can_be_run_here_are_asked_for(tmp_path: Path) -> None:
+    rows = list(reproduce("beit3/9", tmp_path, tmp_path, Request(task="")))
+    assert {row.weights for row in rows} <= set(released_files())
+
+
 def test_an_unknown_paper_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no paper or table 'beit4'; there are albef, beit3"):
+    with pytest.raises(UserError, match="no paper or table 'beit4'; there are albef, beit, beit3"):
         list(reproduce("beit4", tmp_path, tmp_path, Request(task="")))
     with pytest.raises(UserError, match=r"no task of .* measures what it prints"):
         list(reproduce("beit3/2", tmp_path, tmp_path, Request(task="")))

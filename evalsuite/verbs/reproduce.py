@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from evalsuite.backbones.weights import released_files
 from evalsuite.catalog import benchmark_named, task_names
 from evalsuite.engine.progress import say
 from evalsuite.records.board import Entry, metric_facts, read_board, split_of, vocabulary
@@ -155,11 +156,12 @@ def _plain(text: str) -> str:
 
 
 def _released(asked: _Asked) -> list[Entry]:
-    """Return the published results of released checkpoints for a column."""
+    """Return the published results of the released checkpoints that can be run here."""
+    known = released_files()
     return [
         entry
         for entry in read_board(asked.column.board)
-        if entry.weights
+        if entry.weights in known
         and entry.metric == asked.column.metric
         and entry.split == asked.column.split
         and (entry.regime == ZERO_SHOT) == asked.is_zero_shot

@@ -146,6 +146,7 @@ def _entry(asked: Definition, row: Row, column: Column) -> Entry | None:
         and (not regime or entry.regime == regime)
         and (variant is None or entry.variant == variant)
         and column.extra_labels in (None, entry.extra_labels)
+        and column.resolution in (None, entry.resolution)
         and (not asked.source or entry.source == asked.source)
     ]
     kinds = list(vocabulary()["kinds"])

@@ -24,6 +24,7 @@ class Column:
     regime: str = ""
     variant: str | None = None
     extra_labels: str | None = None
+    resolution: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

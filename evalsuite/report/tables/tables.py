@@ -12,6 +12,7 @@ from evalsuite.report.tables.data import Cell, Line, Table, filled
 
 Format = Literal["md", "csv", "latex"]
 NONE = "n/a"  # what a cell without a value prints; its reason stands in a note
+NO_SOURCE = "No source was found for its values."
 FACT_TITLES = {"resolution": "pixels", "params": "parameters", "extra_data": "data"}
 RANKING = (
     "Best in bold, second underlined, only among rows of the same regime and protocol, of the same "
@@ -57,7 +58,8 @@ def _markdown(table: Table) -> str:
 
     header, rows = _matrix(table, cell, _escaped_markdown)
     left = 2 if _has_sections(table) and not table.transposed else 1
-    sources = f"Values from {', '.join(f'`{source}`' for source in table.sources)}."
+    named = ", ".join(f"`{source}`" for source in table.sources)
+    sources = f"Values from {named}." if named else NO_SOURCE
     lines = [f"**{table.name}.** {table.caption} {sources}", ""]
     lines += [_piped(header), _piped(["---"] * left + ["---:"] * (len(header) - left))]
     lines += [_piped(row) for row in rows]
@@ -101,7 +103,8 @@ def _latex(table: Table) -> str:
     body = [_joined(row) for row in rows]
     heads = [_joined(header)] if table.transposed else _grouped_head(table, left)
     keys = dict.fromkeys(source.partition(" ")[0] for source in table.sources)
-    caption = f"{_escaped_latex(table.caption)} Values from \\cite{{{','.join(keys)}}}."
+    sources = f"Values from \\cite{{{','.join(keys)}}}." if keys else NO_SOURCE
+    caption = f"{_escaped_latex(table.caption)} {sources}"
     caption += f" {RANKING}" if _is_ranked(table) else ""
     below = [
         rf"\textsuperscript{{{number}}}~{_escaped_latex(note)}" for number, note in notes.listed()
