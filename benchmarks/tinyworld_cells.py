@@ -174,9 +174,8 @@ def run_cell(cell: Cell, data: Path, out: Path) -> Finished:
         new_head=not is_zero_shot,  # or contrastive weights would serve retrieval as they are
     )
     with _command(request):
-        report = evaluate(request)
+        run, report = evaluate(request)
     assert report is not None
-    run = _run_of(out, report)
     scores, baselines = list(report.scores), list(report.baselines)
     if request.task == RETRIEVAL:
         more = distinct_scores(run, data, report.split)
@@ -263,20 +262,6 @@ def _command(request: Request) -> Iterator[None]:
         yield
     finally:
         sys.argv = own
-
-
-def _run_of(out: Path, report: Report) -> Run:
-    """Return the run whose report was just written."""
-    found = [path.parent for path in out.glob(f"{report.task}-{report.backbone}-*/report.json")]
-    last = [
-        run
-        for run in map(Run.open, found)
-        if run.facts["sessions"][-1] == report.environment
-        and run.facts["identity"]["recipe"] == report.recipe
-        and run.facts["identity"]["seed"] == report.seed
-        and run.facts["weights"] == report.weights
-    ]
-    return max(last, key=lambda run: (run.folder / "report.json").stat().st_mtime)
 
 
 def read_log(path: Path) -> list[Finished]:

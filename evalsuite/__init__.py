@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 VERBS = {
+    "Outcome": "evalsuite.verbs.evaluate",
     "PretrainRequest": "evalsuite.pretraining.preparing",
     "Request": "evalsuite.verbs.prepare",
     "ScoreRequest": "evalsuite.verbs.score",

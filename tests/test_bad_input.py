@@ -90,7 +90,7 @@ def test_skipped_images_are_counted_in_the_report(world: Path, tmp_path: Path) -
     request = Request(
         task="vqa", data=world, runs=tmp_path / "runs", settings=settings, skip_bad=50
     )
-    report = evaluate(request)
+    report = evaluate(request).report
     assert report is not None
     assert report.failures
     assert all(str(path) in reason for reason in report.failures.values())

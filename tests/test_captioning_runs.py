@@ -55,7 +55,7 @@ def test_captioning_weights_write_the_nocaps_submission(
         split="test",
         settings=("max_new=12",),
     )
-    report = evaluate(request)
+    report = evaluate(request).report
     assert report is not None
     assert report.submission is not None
     run = Run.open(next(tmp_path.iterdir()))

@@ -163,7 +163,7 @@ def test_weights_of_another_size_are_fine_tuned_predicted_and_scored(
         weights=str(released),
         settings=(*FEW, "epochs=1", "batch_size=12", "window=8"),
     )
-    report = evaluate(request)
+    report = evaluate(request).report
     assert report is not None
     names = [score.name for score in report.scores]
     assert names[0] == "box_ap"
@@ -192,7 +192,7 @@ def test_weights_of_another_size_are_fine_tuned_predicted_and_scored(
         limit=3,
         settings=(*FEW, "test_scales=128,96", "test_flip=true", "soft_nms=true"),
     )
-    views = evaluate(again)
+    views = evaluate(again).report
     assert views is not None
     assert views.weights["fine_tuned_here"] is False
     assert views.scores[0].n == 3

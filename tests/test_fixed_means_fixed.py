@@ -38,10 +38,10 @@ def test_an_image_that_was_fixed_is_predicted_by_the_next_call(world: Path) -> N
     path = sorted((world / "imagenet/val").glob("*/*"))[0]
     good = path.read_bytes()
     path.write_bytes(good[:40])
-    first = evaluate(request_of(world, skip_bad=1))
+    first = evaluate(request_of(world, skip_bad=1)).report
     assert first is not None and len(first.failures) == 1
     path.write_bytes(good)
-    second = evaluate(request_of(world, skip_bad=1))
+    second = evaluate(request_of(world, skip_bad=1)).report
     assert second is not None and not second.failures
     assert second.scores[0].n == first.scores[0].n + 1
 
@@ -49,10 +49,10 @@ def test_an_image_that_was_fixed_is_predicted_by_the_next_call(world: Path) -> N
 def test_an_image_that_was_added_goes_on_from_the_weights(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = evaluate(request_of(world))
+    first = evaluate(request_of(world)).report
     path = sorted((world / "imagenet/val").glob("*/*"))[0]
     shutil.copy(path, path.with_name("added.JPEG"))
-    second = evaluate(request_of(world))
+    second = evaluate(request_of(world)).report
     assert first is not None and second is not None
     assert second.scores[0].n == first.scores[0].n + 1
     assert "predicting it anew with the same weights" in capsys.readouterr().err
@@ -121,7 +121,7 @@ def test_a_run_without_marks_of_its_files_goes_on(
     bare = [{key: line[key] for key in line if key != "files"} for line in lines]
     journal(world).write_text("".join(json.dumps(line) + "\n" for line in bare[:-1]))
     replaced_image(world)
-    report = evaluate(request_of(world))
+    report = evaluate(request_of(world)).report
     assert report is not None and report.scores[0].n == len(lines)
     assert "hold something else" not in capsys.readouterr().err
 

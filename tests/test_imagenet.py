@@ -173,7 +173,7 @@ def test_the_official_head_is_over_the_folders(world: Path) -> None:
 
 def test_the_whole_way_of_fine_tuning(world: Path, tmp_path: Path) -> None:
     settings = ("epochs=2", "batch_size=16", "augment=true", "mixup=0.8", "cutmix=1.0")
-    report = evaluate(Request(task="imagenet", data=world, runs=tmp_path, settings=settings))
+    report = evaluate(Request(task="imagenet", data=world, runs=tmp_path, settings=settings)).report
     assert report is not None
     assert [score.name for score in report.scores] == ["top_1", "top_5"]
     assert report.baselines[0].value == pytest.approx(100 / 24)

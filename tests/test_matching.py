@@ -37,7 +37,7 @@ def finished(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     runs = {}
     for task in TASKS:
         folder = tmp_path_factory.mktemp(task)
-        report = evaluate(Request(task=task, data=world, runs=folder, settings=SETTINGS))
+        report = evaluate(Request(task=task, data=world, runs=folder, settings=SETTINGS)).report
         assert report is not None
         assert BASELINES[task] <= {score.name for score in report.baselines}
         runs[task] = Run.open(next(folder.iterdir()))
@@ -83,7 +83,7 @@ def test_zero_shot_never_trains(world: Path, finished: dict[str, Run], tmp_path:
     with pytest.raises(UserError, match="holds no head for it; expected weights of this task"):
         evaluate(other)
     # Weights of one collection serve the other as they are.
-    report = evaluate(replace(scratch, weights=str(finished["retrieval_flickr30k"].weights)))
+    report = evaluate(replace(scratch, weights=str(finished["retrieval_flickr30k"].weights))).report
     assert report is not None
     assert not report.weights["fine_tuned_here"]
 
@@ -107,7 +107,7 @@ def test_an_unreadable_image_takes_its_texts_along(
         weights=str(finished["retrieval_flickr30k"].weights),
         skip_bad=1,
     )
-    report = evaluate(request)
+    report = evaluate(request).report
     assert report is not None
     assert len(report.failures) == 1
     assert {score.name: score.n for score in report.scores}["tr_at_1"] == 1

@@ -106,7 +106,7 @@ def evaluated(place: Place, task: str, size: int, precision: str = "no") -> Eval
             settings=tuple(settings),
             device="cpu",
         )
-    )
+    ).report
     assert report is not None
     return Evaluated(report, Run.open(next((place.runs / f"{size}-{precision}").glob(f"{task}-*"))))
 

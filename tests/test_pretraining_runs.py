@@ -161,7 +161,7 @@ def test_contrastive_weights_retrieve_without_fine_tuning(
         zero_shot=True,
         device="cpu",
     )
-    report = evaluate(found)
+    report = evaluate(found).report
     assert report is not None
     assert {"tr_at_1", "ir_at_1"} <= {score.name for score in report.scores}
 

@@ -47,7 +47,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def finished(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     runs = tmp_path_factory.mktemp("runs")
-    assert evaluate(Request(task="segmentation", data=world, runs=runs, settings=SETTINGS))
+    assert evaluate(Request(task="segmentation", data=world, runs=runs, settings=SETTINGS)).report
     return Run.open(next(runs.iterdir()))
 
 
@@ -274,7 +274,7 @@ def test_the_test_set_is_written_as_its_server_takes_it(
         split="test",
         settings=("multi_scale=false",),
     )
-    report = evaluate(request)
+    report = evaluate(request).report
     assert report is not None and report.submission == "submission/segmentation_test"
     folder = next(tmp_path.iterdir()) / report.submission
     assert sorted(path.stem for path in folder.iterdir()) == sorted(
@@ -299,5 +299,7 @@ def test_several_scales_and_whole_images_are_read(world: Path) -> None:
 @pytest.mark.slow
 def test_the_whole_way_with_mask2former(world: Path, tmp_path: Path) -> None:
     settings = (*SETTINGS, "head=mask2former")
-    report = evaluate(Request(task="segmentation", data=world, runs=tmp_path, settings=settings))
+    report = evaluate(
+        Request(task="segmentation", data=world, runs=tmp_path, settings=settings)
+    ).report
     assert report is not None and report.scores[0].name == "miou"

@@ -27,7 +27,7 @@ def test_a_run_folder_in_use_is_told_and_free_again_after_the_session(
 ) -> None:
     runs, settings = tmp_path / "runs", ("epochs=1", "image_size=32")
     asked = Request(task="vqa", data=world, runs=runs, limit=4, settings=settings)
-    first = evaluate(asked)
+    first = evaluate(asked).report
     words = ("--limit", 4, "--set", "epochs=1", "--set", "image_size=32")
     with next(runs.glob("*/lock")).open("r") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -35,7 +35,7 @@ def test_a_run_folder_in_use_is_told_and_free_again_after_the_session(
         sessions = json.loads(next(runs.glob("*/run.json")).read_text())["sessions"]
     assert f"in use by process {os.getpid()} on " in line and "torchrun" in line
     assert len(sessions) == 1
-    second = evaluate(asked)
+    second = evaluate(asked).report
     assert first is not None and second is not None and first.scores == second.scores
 
 

@@ -70,7 +70,7 @@ def request_of(shipped: Path, world: Path, tmp_path: Path) -> Request:
 def run_of(request: Request) -> Run:
     """Evaluate, and return the run that it made."""
     before = set(request.runs.glob("*"))
-    assert evaluate(request) is not None
+    assert evaluate(request).report is not None
     (made,) = set(request.runs.glob("*")) - before
     return Run.open(made)
 

@@ -28,7 +28,7 @@ def test_loss_scores_and_report_are_tracked(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     report = evaluate(
         Request(task="vqa", data=world, runs=runs, settings=settings, track="tensorboard")
-    )
+    ).report
     assert report is not None
     held = events(next(path for path in runs.iterdir() if (path / "run.json").is_file()))
     assert held.Scalars("loss")[-1].step == held.Scalars("lr")[-1].step > 0

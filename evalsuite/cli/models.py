@@ -63,7 +63,7 @@ def evaluate(
     if task == "all":
         _evaluate_all(request, as_json=as_json)
         return
-    report = run_it(request)
+    report = run_it(request).report
     if report is not None:
         print_report(report, as_json=as_json)
 

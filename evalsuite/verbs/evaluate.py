@@ -1,6 +1,7 @@
 """The verbs `evaluate` and `finetune`: one backbone, one benchmark, one run folder."""
 
 from dataclasses import asdict, replace
+from typing import NamedTuple
 
 from torch import nn
 
@@ -28,12 +29,21 @@ from evalsuite.verbs.tracking import track_report
 from evalsuite.verbs.tune import note_phase, open_run, train, tuning_of
 
 
+class Outcome(NamedTuple):
+    """A run, and what it reached.
+
+    `report` is None on all processes but the main one: they are done when they have predicted.
+    """
+
+    run: Run
+    report: Report | None
+
+
 @folders_freed()
-def evaluate(request: Request) -> Report | None:
+def evaluate(request: Request) -> Outcome:
     """Fine-tune where the weights hold no head for the task, predict, score, write the reports.
 
-    The same request resumes where an earlier one stopped, on any number of processes. Returns the
-    report on the main process and None on the others, which are done when they have predicted.
+    The same request resumes where an earlier one stopped, on any number of processes.
 
     Raises:
         UserError: anything that the user can fix; what was finished is kept.
@@ -65,13 +75,13 @@ def evaluate(request: Request) -> Report | None:
     trackers, work.accelerator.trackers = work.accelerator.trackers, []
     work.accelerator.end_training()  # scoring needs no process group, and must not keep one waiting
     if not work.accelerator.is_main_process:
-        return None
+        return Outcome(run, None)
     note_phase(run, f"predict {split}", meter)
     report = report_of(run, split)
     track_report(trackers, report)
     for tracker in trackers:
         tracker.finish()
-    return report
+    return Outcome(run, report)
 
 
 @folders_freed()

@@ -11,7 +11,6 @@ from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_text
 from evalsuite.records.report import Report
-from evalsuite.records.run import Run
 from evalsuite.report.radar.draw import radar
 from evalsuite.report.radar.series import PREVIOUS_SOTA, Scaling, published_series, run_series
 from evalsuite.report.tables.tables import table
@@ -55,14 +54,14 @@ def evaluate_all(request: Request, names: Sequence[str] | None = None) -> Everyt
     for name in names or task_names():
         say(f"--- {name}")
         try:
-            found = evaluate(replace(request, task=name))
+            run, reached = evaluate(replace(request, task=name))
         except UserError as error:
             failed[name] = str(error)
             say(f"{name}: {error}")
             continue
-        assert found is not None
-        reports.append(found)
-        folders.append(_folder(request.runs, found))
+        assert reached is not None
+        reports.append(reached)
+        folders.append(run.folder)
     if not reports:
         raise UserError(f"no task could run; {next(iter(failed.values()))}")
     together = request.runs / "report"
@@ -83,10 +82,3 @@ def write_together(folders: Sequence[Path], out: Path, reports: Sequence[Report]
         radar(series, path=out / f"radar{suffix}", scaling=scaling)
     write_text(out / "table.md", table(TABLE, contents))
     return page
-
-
-def _folder(runs: Path, report: Report) -> Path:
-    """Return the run folder of a report that was just written."""
-    folders = [path.parent for path in runs.glob(f"{report.task}-{report.backbone}-*/run.json")]
-    last = [path for path in folders if Run.open(path).facts["sessions"][-1] == report.environment]
-    return max(last, key=lambda path: (path / "report.json").stat().st_mtime)

@@ -225,7 +225,7 @@ def _evaluated(key: _Key, request: Request, weights_dir: Path | None) -> Report 
     never_trains = zero_shot or bool(weights)
     asked = replace(request, task=task, split=split, weights=path, zero_shot=never_trains)
     try:
-        report = evaluate(asked)
+        report = evaluate(asked).report
     except UserError as error:
         return str(error)
     assert report is not None
