@@ -39,7 +39,7 @@ from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
 from evalsuite.tinyworld.world import SIZE_NAMES
 from evalsuite.tinyworld.write import write_world
-from evalsuite.verbs.prepare import TINY_WORLD
+from evalsuite.verbs.data_folder import TINY_WORLD
 
 LOG = "log.jsonl"
 TASKS_OF = {ZERO_SHOT: "retrieval_coco"}

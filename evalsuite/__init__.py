@@ -15,7 +15,7 @@ VERBS = {
     "evaluate": "evalsuite.verbs.evaluate",
     "evaluate_all": "evalsuite.verbs.evaluate_all",
     "finetune": "evalsuite.verbs.evaluate",
-    "load_backbone": "evalsuite.verbs.prepare",
+    "load_backbone": "evalsuite.verbs.load_backbone",
     "pretrain": "evalsuite.pretraining.run",
     "radar": "evalsuite.report.radar.draw",
     "reproduce": "evalsuite.verbs.reproduce",

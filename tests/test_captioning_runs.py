@@ -14,7 +14,7 @@ from evalsuite.heads.words import WordHead
 from evalsuite.records.run import Run
 from evalsuite.tinyworld.write import write_world
 from evalsuite.verbs.evaluate import evaluate
-from evalsuite.verbs.prepare import Request, set_up
+from evalsuite.verbs.prepare import Request, prepare
 
 SETTINGS = ("epochs=0.5", "batch_size=16", "max_new=12")
 
@@ -74,7 +74,7 @@ def test_pretrained_weights_are_fine_tuned_from_their_word_head(
     state |= {"mim_head.weight": torch.zeros(8, 96), "mim_head.bias": torch.zeros(8)}
     save_checkpoint(tmp_path / "pretrained.safetensors", state, {})
     weights = str(tmp_path / "pretrained.safetensors")
-    work = set_up(
+    work = prepare(
         Request(task="captioning", data=world, runs=tmp_path, weights=weights), always_trains=False
     )
     assert work.train_index is not None

@@ -25,7 +25,7 @@ from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.tinyworld.write import write_world
 from evalsuite.verbs.evaluate import evaluate
-from evalsuite.verbs.prepare import Request, set_up
+from evalsuite.verbs.prepare import Request, prepare
 
 TASKS = ("captioning", "imagenet", "nlvr2", "nocaps", "retrieval_coco")
 SHORT_CAPTIONS = "max_new=12"
@@ -79,7 +79,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def write_weights(place: Place, task: str) -> None:
     """Write random weights whose predictions differ from sample to sample."""
     request = Request(task=task, data=place.world, runs=place.runs, weights="scratch")
-    work = set_up(request, always_trains=True)
+    work = prepare(request, always_trains=True)
     generator = torch.Generator().manual_seed(1)
     head, backbone = work.model.head, work.model.backbone.eval()
     for parameter in head.parameters():

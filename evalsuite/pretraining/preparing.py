@@ -38,7 +38,9 @@ from evalsuite.pretraining.tokenizer import OpenTokenizer
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256
 from evalsuite.records.recipe import Recipe
-from evalsuite.verbs.prepare import backbone_for, data_folder, load_backbone, text_tokenizer
+from evalsuite.verbs.data_folder import data_folder, text_tokenizer
+from evalsuite.verbs.load_backbone import load_backbone
+from evalsuite.verbs.prepare import backbone_for
 from evalsuite.verbs.starting_weights import Weights, backbone_of, weights_named
 from evalsuite.verbs.tune import TrainingRequest
 

@@ -22,7 +22,7 @@ from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.report.official_data import official_check
 from evalsuite.tinyworld.marker import TINY_WORLD, is_tinyworld
-from evalsuite.verbs.prepare import Request, Work, set_up
+from evalsuite.verbs.prepare import Request, Work, prepare
 from evalsuite.verbs.regimes import regime_of
 from evalsuite.verbs.run_report import report_of, split_of
 from evalsuite.verbs.tracking import track_report
@@ -48,7 +48,7 @@ def evaluate(request: Request) -> Outcome:
     Raises:
         UserError: anything that the user can fix; what was finished is kept.
     """
-    work = set_up(request, always_trains=False)
+    work = prepare(request, always_trains=False)
     split = split_of(work.benchmark, request.split)
     index = open_index(work.benchmark, work.data, split)
     _check_unseen(work, split, index)
@@ -91,7 +91,7 @@ def finetune(request: Request) -> Run:
     Raises:
         UserError: anything that the user can fix; what was finished is kept.
     """
-    work = set_up(request, always_trains=True)
+    work = prepare(request, always_trains=True)
     run = _run(work, request)
     _tune(work, run, request)
     work.accelerator.end_training()

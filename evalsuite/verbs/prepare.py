@@ -3,30 +3,25 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from accelerate import Accelerator
 from torch import device
 
 from evalsuite.backbones.beit3.model import Beit3, beit3
-from evalsuite.backbones.beit3.recognise import read_weights, recognise
 from evalsuite.backbones.loading import KeyReport, load_weights
-from evalsuite.backbones.weight_folder import weight_source
-from evalsuite.backbones.weights import local_file
 from evalsuite.catalog import backbone_names, task_named
 from evalsuite.contracts.backbone import Backbone
 from evalsuite.contracts.benchmark import Benchmark
 from evalsuite.contracts.task import OpenTask, Task
 from evalsuite.data.index import SampleIndex, open_index
-from evalsuite.data.text import Tokenizer
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import say
 from evalsuite.engine.session import accelerator_for, share_cores
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
-from evalsuite.tinyworld.tokenizer import tokenizer_path
-from evalsuite.tinyworld.write import write_world
+from evalsuite.verbs.data_folder import data_folder, text_tokenizer
 from evalsuite.verbs.starting_weights import (
-    TINY_BACKBONE,
     Weights,
     backbone_of,
     check_zero_shot,
@@ -35,8 +30,6 @@ from evalsuite.verbs.starting_weights import (
     weights_named,
 )
 from evalsuite.verbs.tune import TrainingRequest
-
-TINY_WORLD = Path("data/tinyworld")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +62,24 @@ class Work:
     train_index: SampleIndex | None
 
 
-def set_up(request: Request, *, always_trains: bool) -> Work:
+class _Start(NamedTuple):
+    """What a request starts from, before a file of the data is opened."""
+
+    task: Task
+    backbone_name: str
+    weights: Weights
+    recipe: Recipe
+
+
+class _Opened(NamedTuple):
+    """The task at work, and whether its head is fine-tuned first."""
+
+    task: OpenTask
+    recipe: Recipe
+    trains: bool
+
+
+def prepare(request: Request, *, always_trains: bool) -> Work:
     """Return everything that a request needs, checked before any long work begins.
 
     Args:
@@ -77,6 +87,36 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
 
     Raises:
         UserError: anything that the user can fix.
+    """
+    start = _start(request)
+    benchmark = start.task.benchmark
+    accelerator = accelerator_for(start.recipe, request.device, request.track, request.runs)
+    data = data_folder(request.data, accelerator, task=request.task)
+    opened = _opened(start, request, data, always_trains=always_trains)
+    model, report = _model(start, opened, request.seed)
+    if report is not None and accelerator.is_main_process:
+        say("\n".join((*start.weights.notes, str(report))))
+    share_cores(model)
+    train_split = opened.recipe.train_split or benchmark.card.train_split
+    return Work(
+        accelerator=accelerator,
+        benchmark=benchmark,
+        data=data,
+        open_task=opened.task,
+        recipe=opened.recipe,
+        backbone_name=start.backbone_name,
+        weights=start.weights,
+        key_report=report,
+        model=model,
+        train_index=open_index(benchmark, data, train_split) if opened.trains else None,
+    )
+
+
+def _start(request: Request) -> _Start:
+    """Return the task, the backbone, its weights, and the recipe with a person's settings.
+
+    Raises:
+        UserError: one is not known, or they do not go together.
     """
     task = task_named(request.task)
     given = None if request.weights is None else weights_named(request.weights, request.seed)
@@ -86,63 +126,44 @@ def set_up(request: Request, *, always_trains: bool) -> Work:
     )
     recipe = _recipe(task.recipe(name), request.settings)
     weights = given or weights_named(recipe.weights, request.seed, is_usual=True)
-    accelerator = accelerator_for(recipe, request.device, request.track, request.runs)
-    data = data_folder(request.data, accelerator, task=request.task)
-    open_task = task.open(data, recipe, text_tokenizer(name, data, task.benchmark))
-    train_split = recipe.train_split or task.benchmark.card.train_split
+    return _Start(task, name, weights, recipe)
+
+
+def _opened(start: _Start, request: Request, data: Path, *, always_trains: bool) -> _Opened:
+    """Return the task at work: as the recipe trains it, or as the weights serve.
+
+    Only the task at work knows its head, and so whether the weights hold it. Where they do, and
+    were fine-tuned at another resolution, it is opened again at theirs.
+
+    Raises:
+        UserError: official files are missing, or the weights cannot serve as is asked.
+    """
+    task, name, weights, recipe = start
+    tokenizer = text_tokenizer(name, data, task.benchmark)
+    open_task = task.open(data, recipe, tokenizer)
     can_serve = _can_serve(weights, open_task, name, task)
     if request.zero_shot:
         check_zero_shot(task.benchmark.card, weights, can_serve, request.new_head)
     # The usual weights are there to be fine-tuned; those that a person names serve as they are.
     serves = can_serve and (request.zero_shot or not weights.is_usual)
     trains = always_trains or not serves or request.new_head
-    if not trains:
-        recipe = recipe_of_weights(recipe, weights, request.settings)
-        open_task = task.open(data, recipe, text_tokenizer(name, data, task.benchmark))
-    backbone = backbone_for(name, recipe, task.final_norm, request.seed)
-    head = open_task.head(backbone, seed=request.seed)
-    backbone.initialise_head(head, request.seed)
+    served = recipe if trains else recipe_of_weights(recipe, weights, request.settings)
+    if served != recipe:
+        open_task = task.open(data, served, tokenizer)
+    return _Opened(open_task, served, trains)
+
+
+def _model(start: _Start, opened: _Opened, seed: int) -> tuple[TaskModel, KeyReport | None]:
+    """Return the model with its starting weights, and what became of their keys."""
+    name, weights = start.backbone_name, start.weights
+    backbone = backbone_for(name, opened.recipe, start.task.final_norm, seed)
+    head = opened.task.head(backbone, seed=seed)
+    backbone.initialise_head(head, seed)
     report = None
     if weights.state is not None:
-        report = load_weights(backbone, head, weights.state, new_head=trains, source=weights.origin)
-        if accelerator.is_main_process:
-            say("\n".join((*weights.notes, str(report))))
-    model = TaskModel(backbone, head, open_task)
-    share_cores(model)
-    return Work(
-        accelerator=accelerator,
-        benchmark=task.benchmark,
-        data=data,
-        open_task=open_task,
-        recipe=recipe,
-        backbone_name=name,
-        weights=weights,
-        key_report=report,
-        model=model,
-        train_index=open_index(task.benchmark, data, train_split) if trains else None,
-    )
-
-
-def load_backbone(weights: str, *, image_size: int | None = None) -> Backbone:
-    """Return the backbone of a weights file (a path, a URL or a released file's name).
-
-    Args:
-        image_size: pixels per side; the positions are interpolated where it is not the file's.
-
-    Raises:
-        UserError: the file is not there, not to be trusted, or of no known backbone.
-    """
-    path = local_file(weights)
-    state, notes = read_weights(weight_source(path))
-    for note in notes:
-        say(note)
-    found = recognise(state, str(path))
-    if found.backbone is None:
-        raise UserError(f"{path}: a BEiT-3 of no known size")
-    size = image_size or found.image_size
-    backbone = beit3(found.backbone, image_size=size, final_norm=found.final_norm, seed=None)
-    load_weights(backbone, None, state, source=str(path))
-    return backbone
+        new_head, source = opened.trains, weights.origin
+        report = load_weights(backbone, head, weights.state, new_head=new_head, source=source)
+    return TaskModel(backbone, head, opened.task), report
 
 
 def _recipe(published: Recipe, settings: tuple[str, ...]) -> Recipe:
@@ -203,39 +224,3 @@ def check_capabilities(
         f"{benchmark.card.name} needs a backbone that can do {', '.join(sorted(needs))}; {name} "
         f"can do {', '.join(sorted(offered[name])) or 'none'}; choose {', '.join(able) or 'none'}"
     )
-
-
-def data_folder(
-    given: Path | None,
-    accelerator: Accelerator,
-    *,
-    task: str,
-    world: Path = TINY_WORLD,
-    size: str = "small",
-) -> Path:
-    """Return the data folder; a tiny world for the task is drawn where none is named.
-
-    Raises:
-        UserError: the folder does not exist.
-    """
-    if given is None:
-        with accelerator.main_process_first():
-            write_world(world, size=size, benchmarks=(task,), say=say)
-        return world
-    if not given.is_dir():
-        raise UserError(
-            f"{given}: no such folder; expected the official files of {task}, "
-            f"see `evalsuite doctor {task} --data DIR`"
-        )
-    return given
-
-
-def text_tokenizer(name: str, data: Path, benchmark: Benchmark) -> Tokenizer:
-    """Return the backbone's text tokenizer; a `beit3.spm` in the data folder saves the download.
-
-    Where only images are read the one at hand does: nothing is downloaded for it.
-    """
-    if name == TINY_BACKBONE or benchmark.card.needs == ("image",):
-        return Tokenizer(tokenizer_path())
-    beside = data / "beit3.spm"
-    return Tokenizer(beside if beside.is_file() else local_file("beit3.spm"))
