@@ -13,6 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from evalsuite.records.errors import UserError
+from evalsuite.records.report import Report
+from evalsuite.records.score import Score
 from evalsuite.report.radar.draw import radar
 from evalsuite.report.radar.series import (
     SCALINGS,
@@ -47,16 +49,17 @@ FIGURE_1 = {
 MODELS = ("BEiT-3", "previous SOTA", "CoCa", "Flamingo")
 
 
-def report(task: str, scores: dict[str, float], **changed: Any) -> dict[str, Any]:
+def report(task: str, scores: dict[str, float], **changed: Any) -> Report:
     rows = [
-        {"name": name, "value": value, "unit": "percent", "n": 100, "direction": "higher"}
-        | {"interval": [value - 1, value + 1]}
+        Score(name=name, value=value, unit="percent", n=100, interval=(value - 1, value + 1))
         for name, value in scores.items()
     ]
-    facts = {"task": task, "split": "val", "backbone": "beit3_tiny", "scores": rows, "limit": None}
+    facts: dict[str, Any] = {"task": task, "title": task, "split": "val", "scores": rows}
     protocol = {"captioning": "generate", "retrieval_coco": "embed"}.get(task, "classify")
-    facts |= {"regime": "fine-tuned", "protocol": protocol}
-    return facts | {"data": {"name": "tinyworld"}, "weights": {}} | changed
+    facts |= {"regime": "fine-tuned", "protocol": protocol, "limit": None, "seed": 0}
+    facts |= {"backbone": "beit3_tiny"}
+    facts |= {"data": {"name": "tinyworld"}, "weights": {}, "recipe": {}}
+    return Report(**{**facts, **changed})
 
 
 TINY = [

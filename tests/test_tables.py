@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from markdown_it import MarkdownIt
 
 from evalsuite.records.board import FOLDER
 from evalsuite.records.errors import UserError
+from evalsuite.records.report import Report
+from evalsuite.records.score import Score
 from evalsuite.report.tables.data import Cell, Table, filled
 from evalsuite.report.tables.definition import definitions, table_names
 from evalsuite.report.tables.tables import table
@@ -23,14 +26,14 @@ NO_SOURCE = "no source found"
 TEX = shutil.which("tectonic") or shutil.which("pdflatex")
 
 
-def report(task: str, split: str, name: str, value: float, **changed: Any) -> dict[str, Any]:
-    score = {"name": name, "value": value, "unit": "percent", "n": 100, "interval": None}
-    facts: dict[str, Any] = {"task": task, "split": split, "backbone": "beit3_base", "limit": None}
+def report(task: str, split: str, name: str, value: float, **changed: Any) -> Report:
+    scores = [Score(name=name, value=value, unit="percent", n=100)]
+    facts: dict[str, Any] = {"task": task, "title": task, "split": split, "backbone": "beit3_base"}
     data = {"name": None, "checked": "all", "unlike": None}
-    facts |= {"weights": {}, "data": data, "scores": [score | {"direction": "higher"}]}
+    facts |= {"weights": {}, "recipe": {}, "data": data, "scores": scores, "limit": None, "seed": 0}
     protocol = "embed" if task.startswith("retrieval") else "classify"
     facts |= {"regime": "fine-tuned", "protocol": protocol}
-    return facts | changed
+    return Report(**{**facts, **changed})
 
 
 def cells_of(name: str) -> dict[tuple[str, str], str]:
@@ -162,7 +165,7 @@ def test_a_run_is_a_row_with_its_verdict() -> None:
 
 def test_a_tiny_world_run_is_printed_and_never_ranked() -> None:
     run = report("vqa", "val", "vqa_accuracy", 99.9, data={"name": "tinyworld"})
-    run["scores"][0]["interval"] = [99.0, 100.0]
+    run = replace(run, scores=[replace(run.scores[0], interval=(99.0, 100.0))])
     printed = filled("beit3/4", [run])
     mine = cell(printed, "beit3_base (this suite)", "VQAv2 test-dev")
     assert (mine.text, mine.rank) == ("99.90 [99.00, 100.00]", 0)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.conditions import Conditions
 from evalsuite.report.verdict import verdict
@@ -136,23 +137,27 @@ def test_the_larger_of_two_files_of_one_model_has_its_own_value() -> None:
 
 
 def test_conditions_are_read_from_a_report() -> None:
-    report = {
-        "task": "vqa",
-        "split": "test-dev",
-        "backbone": "beit3_base",
-        "regime": "fine-tuned",
-        "protocol": "classify",
-        "weights": {
-            "origin": f"https://example.org/beit3/{VQA_BASE}?download=1",
-            "sha256": "0",
-            "num_parameters": 228_000_000,
-            "head_outputs": 3129,
-        },
-        "recipe": {"image_size": 480},
-        "data": {"name": None, "fingerprint": "0", "checked": "107,394 samples"},
-        "limit": None,
-        "failures": {"17": "truncated"},
+    weights = {
+        "origin": f"https://example.org/beit3/{VQA_BASE}?download=1",
+        "sha256": "0",
+        "num_parameters": 228_000_000,
+        "head_outputs": 3129,
     }
+    report = Report(
+        task="vqa",
+        title="VQAv2",
+        split="test-dev",
+        backbone="beit3_base",
+        weights=weights,
+        recipe={"image_size": 480},
+        seed=0,
+        data={"name": None, "fingerprint": "0", "checked": "107,394 samples"},
+        limit=None,
+        scores=[],
+        regime="fine-tuned",
+        protocol="classify",
+        failures={"17": "truncated"},
+    )
     assert Conditions.of(report) == vqa(skipped=1, sha256="0")
 
 

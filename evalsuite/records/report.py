@@ -62,7 +62,7 @@ class Report:
         """Return the report that `to_json` wrote, in this version or an earlier one."""
         known = {key: value for key, value in fields.items() if key != "schema_version"}
         for key in ("scores", "baselines"):
-            known[key] = [Score.from_json(score) for score in known[key]]
+            known[key] = [Score.from_json(score) for score in known.get(key, ())]
         if known.get("near_ties") is not None:
             known["near_ties"] = NearTies(**known["near_ties"])
         return cls(**known)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from evalsuite.records.recipe import ANSWERED_WITH
+from evalsuite.records.report import Report
 from evalsuite.tinyworld.marker import TINY_WORLD
 
 NOT_CHECKED = "measured before this was checked; evaluate again"
@@ -53,19 +54,18 @@ class Conditions:
         return is_whole and is_as_usual and is_checked and self.data != TINY_WORLD
 
     @classmethod
-    def of(cls, report: Mapping[str, Any]) -> "Conditions":
-        """Return the conditions that the content of a report.json states."""
-        weights = report.get("weights") or {}
+    def of(cls, report: Report) -> "Conditions":
+        """Return the conditions that a report states."""
+        weights, data, recipe = report.weights, report.data, report.recipe
         if weights.get("sha256", "") is None:  # no file: the backbone started from scratch
             weights = {}
         origin = str(weights.get("name") or weights.get("origin") or weights.get("path") or "")
-        data, recipe = report.get("data") or {}, report.get("recipe") or {}
         return cls(
-            task=report["task"],
-            split=report["split"],
-            backbone=report["backbone"],
-            regime=report.get("regime"),
-            protocol=report.get("protocol"),
+            task=report.task,
+            split=report.split,
+            backbone=report.backbone,
+            regime=report.regime,
+            protocol=report.protocol,
             weights=PurePosixPath(urlsplit(origin.replace("\\", "/")).path).name.strip(),
             sha256=weights.get("sha256"),
             num_parameters=weights.get("num_parameters"),
@@ -75,10 +75,10 @@ class Conditions:
             checked=data.get("checked"),
             unlike=data.get("unlike"),
             resolution=recipe.get("image_size"),
-            limit=report.get("limit"),
-            skipped=len(report.get("failures") or ()),
+            limit=report.limit,
+            skipped=len(report.failures),
             is_blind=bool(recipe.get("blind")),
-            changed=report.get("changed") or {},
+            changed=report.changed,
         )
 
     def unlike_official(self) -> list[str]:

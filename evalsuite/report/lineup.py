@@ -1,19 +1,21 @@
 """Which runs share a row of a table or a line of the radar, and what that is called."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from evalsuite.records.report import Report
 
 
 class Lineup(NamedTuple):
     """Runs of one backbone, no two of the same benchmark, split, regime and protocol."""
 
     name: str
-    reports: Sequence[Mapping[str, Any]]
+    reports: Sequence[Report]
 
 
 def lineups(
-    reports: Sequence[Mapping[str, Any]],
-    kind: Callable[[Mapping[str, Any]], object] = lambda report: None,
+    reports: Sequence[Report],
+    kind: Callable[[Report], object] = lambda report: None,
 ) -> list[Lineup]:
     """Return the runs by backbone, in the order in which backbones come.
 
@@ -21,16 +23,14 @@ def lineups(
     not so a run whose scores are held back, which would stand there empty.
 
     Args:
-        reports: contents of report.json.
         kind: what else keeps runs of one backbone apart, such as their data.
     """
-    found: dict[tuple[str, object], list[dict[tuple[str, ...], Mapping[str, Any]]]] = {}
+    found: dict[tuple[str, object], list[dict[tuple[str | None, ...], Report]]] = {}
     for report in reports:
-        places = found.setdefault((str(report["backbone"]), kind(report)), [])
-        how = (str(report.get(name) or "") for name in ("regime", "protocol"))
-        what = (report["task"], report["split"], *how)
+        places = found.setdefault((report.backbone, kind(report)), [])
+        what = (report.task, report.split, report.regime, report.protocol)
         free = next((place for place in places if what not in place), None)
-        if free is None and not report["scores"]:
+        if free is None and not report.scores:
             continue
         if free is None:
             free = {}

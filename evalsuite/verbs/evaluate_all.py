@@ -74,11 +74,10 @@ def evaluate_all(request: Request, names: Sequence[str] | None = None) -> Everyt
 def write_together(folders: Sequence[Path], out: Path, reports: Sequence[Report]) -> Path:
     """Write overview, page, radar and table of runs into a folder; return the page's path."""
     page = report(folders, out)
-    contents = [one.to_json() for one in reports]
-    mine = run_series(contents)
+    mine = run_series(reports)
     scaling: Scaling = "absolute" if all(one.is_other_data for one in mine) else "paper"
     series = [published_series(PREVIOUS_SOTA), published_series("BEiT-3"), *mine[:5]]
     for suffix in (".svg", ".png"):
         radar(series, path=out / f"radar{suffix}", scaling=scaling)
-    write_text(out / "table.md", table(TABLE, contents))
+    write_text(out / "table.md", table(TABLE, reports))
     return page

@@ -6,7 +6,6 @@ Imported when it is called: drawing takes a second to start.
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -119,8 +118,7 @@ def reported(folder: Path) -> Reported:
     newest = max((one.stat().st_mtime for one in folder.glob("predictions/*/*")), default=0.0)
     if not path.is_file() or path.stat().st_mtime < newest:
         return Reported(run, report_of(run), benchmark)
-    known = Report.from_json(read_report(folder))
-    return Reported(run, replace(known, **judged(known)), benchmark)
+    return Reported(run, judged(read_report(folder)), benchmark)
 
 
 def _contents(reports: Sequence[Report]) -> object:

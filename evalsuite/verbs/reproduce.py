@@ -190,7 +190,7 @@ def _row(
         score = named(report.scores, asked.column.metric)
     except KeyError:
         return _bare(asked, entry, "not measured here: the log of the run says why")
-    result = verdict(score, Conditions.of(report.to_json()))
+    result = verdict(score, Conditions.of(report))
     difference = None
     if result.status != "not comparable" and entry and entry.value is not None:
         difference = score.value - entry.value

@@ -102,15 +102,15 @@ def report_of(run: Run, split: str | None = None, *, interval: bool = True) -> R
         phases=run.facts["phases"],
         environment=run.facts["sessions"][-1],
     )
-    report = with_from_scratch(replace(report, **judged(report)))
+    report = with_from_scratch(judged(report))
     write_json(run.folder / "report.json", report.to_json())
     write_text(run.folder / "report.md", markdown(report))
     write_text(run.folder / "report.html", page([shown_run(run, report, benchmark, references)]))
     return report
 
 
-def read_report(folder: Path) -> dict[str, Any]:
-    """Return the content of a run's report.json; an older one is told its regime and protocol.
+def read_report(folder: Path) -> Report:
+    """Return a run's report; an older one is told its regime and protocol.
 
     Raises:
         UserError: the folder holds no report, or a damaged one.
@@ -118,16 +118,17 @@ def read_report(folder: Path) -> dict[str, Any]:
     path = folder / "report.json"
     if not path.is_file():
         raise UserError(f"{path}: no such file; `evalsuite report {folder}` writes it")
-    content: dict[str, Any] = read_json(path)
+    content = read_json(path)
     problem = report_misfit(content)
     if problem:
         raise UserError(
             f"{path}: not as evalsuite wrote it: {problem}; remove it, and `evalsuite report "
             f"{folder}` writes it anew"
         )
+    report = Report.from_json(content)
     if "regime" in content or not (folder / "run.json").is_file():
-        return content
-    return {**content, **answering_of(Run.open(folder))._asdict()}
+        return report
+    return replace(report, **answering_of(Run.open(folder))._asdict())
 
 
 def _near_ties(
@@ -154,10 +155,10 @@ def result_name(benchmark: Benchmark, split: str, backbone: str) -> str:
     return f"{benchmark.card.name}_{split}{suffix}"
 
 
-def judged(report: Report) -> dict[str, Any]:
-    """Return the fields `expected` and `verdict` of a report: how its headline stands."""
+def judged(report: Report) -> Report:
+    """Return a report with `expected` and `verdict`: how its headline stands."""
     if not report.scores:
         reason = f"the ground truth of {report.split} is held back: submit {report.submission}"
-        return {"verdict": {"status": "not comparable", "reason": reason}}
-    result = verdict(report.scores[0], Conditions.of(report.to_json()))
-    return {"expected": result.expected_json(), "verdict": result.to_json()}
+        return replace(report, verdict={"status": "not comparable", "reason": reason})
+    result = verdict(report.scores[0], Conditions.of(report))
+    return replace(report, expected=result.expected_json(), verdict=result.to_json())

@@ -21,7 +21,7 @@ FEWEST_AXES = 3  # a radar of fewer is a line
 
 def radar_svg(reports: Sequence[Report]) -> Html | None:
     """Return the radar of runs beside published systems, None where they have too few axes."""
-    mine = run_series([report.to_json() for report in reports])
+    mine = run_series(reports)
     axes = {axis.name for axis in all_axes() if any(axis.name in one.points for one in mine)}
     if len(axes) < FEWEST_AXES:
         return None

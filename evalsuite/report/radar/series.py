@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 from evalsuite.records.board import (
     FOLDER,
@@ -20,7 +20,7 @@ from evalsuite.records.board import (
     vocabulary,
 )
 from evalsuite.records.errors import UserError
-from evalsuite.records.score import Score
+from evalsuite.records.report import Report
 from evalsuite.report.conditions import Conditions
 from evalsuite.report.lineup import lineups
 from evalsuite.tinyworld.marker import TINY_WORLD
@@ -158,8 +158,8 @@ def published_series(model: str) -> Series:
     return Series(model, points, f"{len(models)} models" if model in several else "")
 
 
-def run_series(reports: Sequence[Mapping[str, Any]]) -> list[Series]:
-    """Return one series for every backbone and kind of data, from contents of report.json.
+def run_series(reports: Sequence[Report]) -> list[Series]:
+    """Return one series for every backbone and kind of data.
 
     A second run of the same benchmark starts a series of its own.
     A point on another split than the axis', or of a part of the samples, is named in the note.
@@ -239,13 +239,13 @@ def _on(axis: Axis) -> list[Entry]:
     ]
 
 
-def _series_of(backbone: str, data: str | None, reports: Sequence[Mapping[str, Any]]) -> Series:
+def _series_of(backbone: str, data: str | None, reports: Sequence[Report]) -> Series:
     """Return the series of runs of one backbone on one kind of data."""
     points: dict[str, Point] = {}
     departures: dict[str, list[str]] = {}
     for report in reports:
         conditions = Conditions.of(report)
-        scores = {score["name"]: Score.from_json(score) for score in report["scores"]}
+        scores = {score.name: score for score in report.scores}
         board = board_of(conditions.task)
         for axis in all_axes():
             if axis.board != board or axis.metric not in scores or not _fits(axis, conditions):

@@ -1,8 +1,7 @@
 """Tables of papers: published rows from the boards, a user's runs below them, ranked only alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from evalsuite.records.board import (
     Entry,
@@ -14,6 +13,7 @@ from evalsuite.records.board import (
     vocabulary,
 )
 from evalsuite.records.errors import UserError
+from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.conditions import Conditions
 from evalsuite.report.lineup import lineups
@@ -76,13 +76,10 @@ class Table:
         return list(dict.fromkeys(cell.source for cell in cells if cell.source))
 
 
-def filled(name: str, reports: Sequence[Mapping[str, Any]] = ()) -> Table:
+def filled(name: str, reports: Sequence[Report] = ()) -> Table:
     """Return a table with its published rows and one more row for every backbone of the runs.
 
     A backbone's second run of a benchmark stands in a row of its own.
-
-    Args:
-        reports: contents of report.json.
 
     Raises:
         UserError: there is no table of that name.
@@ -91,7 +88,7 @@ def filled(name: str, reports: Sequence[Mapping[str, Any]] = ()) -> Table:
         raise UserError(f"no table {name!r}; there are {', '.join(table_names())}")
     asked = definitions()[name]
     lines = [_published_line(asked, row) for row in asked.rows]
-    by_backbone = sorted(reports, key=lambda report: str(report["backbone"]))
+    by_backbone = sorted(reports, key=lambda report: report.backbone)
     lines += [_run_line(asked, one.name, one.reports) for one in lineups(by_backbone)]
     return Table(
         name=name,
@@ -159,7 +156,7 @@ def _fact(entries: Sequence[Entry], name: str) -> str:
     return ", ".join(value for value in stated if value) or "not stated"
 
 
-def _run_line(asked: Definition, backbone: str, reports: Sequence[Mapping[str, Any]]) -> Line:
+def _run_line(asked: Definition, backbone: str, reports: Sequence[Report]) -> Line:
     """Return the line of one backbone's runs."""
     cells = [_run_cell(asked, column, reports) for column in asked.columns]
     sizes = {Conditions.of(report).resolution for report in reports} - {None}
@@ -168,7 +165,7 @@ def _run_line(asked: Definition, backbone: str, reports: Sequence[Mapping[str, A
     return Line(f"{backbone} (this suite)", "", "your runs", facts, tuple(cells))
 
 
-def _run_cell(asked: Definition, column: Column, reports: Sequence[Mapping[str, Any]]) -> Cell:
+def _run_cell(asked: Definition, column: Column, reports: Sequence[Report]) -> Cell:
     """Return what the runs measured for a column, on its own split where they have it."""
     siblings = [one for one in asked.columns if (one.board, one.metric) == _place(column)]
     measured: dict[str, tuple[Score, Conditions]] = {}
@@ -182,7 +179,7 @@ def _run_cell(asked: Definition, column: Column, reports: Sequence[Mapping[str, 
             reason = NOT_STATED
         elif _fits(column, conditions):
             regimes.add((conditions.regime, conditions.protocol))
-            for score in map(Score.from_json, report["scores"]):
+            for score in report.scores:
                 if score.name == column.metric:
                     measured[split_of(column.board, conditions.split)] = score, conditions
     if len(regimes) > 1:

@@ -5,9 +5,10 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from typing import Any, Literal
+from typing import Literal
 
 from evalsuite.records.errors import UserError
+from evalsuite.records.report import Report
 from evalsuite.report.tables.data import Cell, Line, Table, filled
 
 Format = Literal["md", "csv", "latex"]
@@ -34,11 +35,8 @@ LATEX_SPECIAL = {
 }
 
 
-def table(name: str, reports: Sequence[Mapping[str, Any]] = (), format: Format = "md") -> str:
+def table(name: str, reports: Sequence[Report] = (), format: Format = "md") -> str:
     """Return a paper's table as text: published rows, then the runs of `reports`.
-
-    Args:
-        reports: contents of report.json.
 
     Raises:
         UserError: there is no table or no format of that name.
