@@ -1,4 +1,4 @@
-"""Finds benchmarks, tasks and backbones by name."""
+"""Finds benchmarks, their splits, tasks and backbones by name."""
 
 import difflib
 import pkgutil
@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from evalsuite.backbones.beit3.config import CONFIGS
 from evalsuite.contracts.benchmark import Benchmark
-from evalsuite.records.errors import UserError
+from evalsuite.records.errors import UserError, refuse_unknown_split
 
 TASKS = "evalsuite.tasks"
 
@@ -37,6 +37,18 @@ def benchmark_named(name: str) -> Benchmark:
     """
     check_known("task", name, benchmark_names())
     return cast(Benchmark, import_module(f"{TASKS}.{name}.benchmark").BENCHMARK)
+
+
+def split_named(benchmark: Benchmark, name: str | None) -> str:
+    """Return the split that is meant, the benchmark's usual one where none is named.
+
+    Raises:
+        UserError: the benchmark has no such split.
+    """
+    if name is None:
+        return benchmark.card.eval_split
+    refuse_unknown_split(benchmark.card.name, name, benchmark.card.splits)
+    return name
 
 
 def task_named(name: str) -> Any:

@@ -22,7 +22,7 @@ from evalsuite.records.score import Score
 from evalsuite.report.pages.page import page
 from evalsuite.report.pages.run import shown_run
 from evalsuite.tinyworld.write import write_world
-from evalsuite.verbs.run_report import report_of
+from evalsuite.verbs.run_files import report_of
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from saved_runs import HOSTILE, answers, report_in, saved_run
 from evalsuite.records.run import Run
 from evalsuite.tinyworld.write import write_world
 from evalsuite.verbs.report import compare
-from evalsuite.verbs.run_report import report_of
+from evalsuite.verbs.run_files import report_of
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
 from evalsuite.tinyworld.write import write_world
 from evalsuite.verbs.report import compare, report
-from evalsuite.verbs.run_report import report_of, result_name
+from evalsuite.verbs.run_files import report_of
+from evalsuite.verbs.run_report import result_name
 
 
 @pytest.fixture(scope="module")

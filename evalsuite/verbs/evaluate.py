@@ -7,7 +7,7 @@ from torch import nn
 
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.loading import load_weights, official_state
-from evalsuite.catalog import task_named
+from evalsuite.catalog import split_named, task_named
 from evalsuite.data.index import SampleIndex, open_index
 from evalsuite.engine.changed import set_changed_aside
 from evalsuite.engine.checking import check_split
@@ -24,7 +24,7 @@ from evalsuite.report.official_data import official_check
 from evalsuite.tinyworld.marker import TINY_WORLD, is_tinyworld
 from evalsuite.verbs.prepare import Request, Work, prepare
 from evalsuite.verbs.regimes import regime_of
-from evalsuite.verbs.run_report import report_of, split_of
+from evalsuite.verbs.run_files import report_of
 from evalsuite.verbs.tracking import track_report
 from evalsuite.verbs.tune import note_phase, open_run, train, tuning_of
 
@@ -49,7 +49,7 @@ def evaluate(request: Request) -> Outcome:
         UserError: anything that the user can fix; what was finished is kept.
     """
     work = prepare(request, always_trains=False)
-    split = split_of(work.benchmark, request.split)
+    split = split_named(work.benchmark, request.split)
     index = open_index(work.benchmark, work.data, split)
     _check_unseen(work, split, index)
     training = replace(request, limit=None)  # the weights are the same, whatever is evaluated

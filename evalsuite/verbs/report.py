@@ -24,7 +24,8 @@ from evalsuite.report.pages.page import comparison_page, page
 from evalsuite.report.pages.radar import radar_svg
 from evalsuite.report.pages.run import WHOLE_PAGE, shown_run
 from evalsuite.report.pages.samples import Answered, sample_table, seen_samples
-from evalsuite.verbs.run_report import judged, read_report, report_of, result_name
+from evalsuite.verbs.run_files import report_of
+from evalsuite.verbs.run_report import SUBMISSION, judged, read_report, result_name
 from evalsuite.verbs.score import ScoreRequest, paired_difference, scorable
 
 SUBMISSIONS = "submissions"
@@ -154,7 +155,7 @@ def _handed_in(one: Reported, target: Path) -> list[str]:
     run, report, benchmark = one
     splits = benchmark.card.splits
     sources = {
-        split: run.folder / "submission" / result_name(benchmark, split, report.backbone)
+        split: run.folder / SUBMISSION / result_name(benchmark, split, report.backbone)
         for split, facts in splits.items()
         if facts.server is not None
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from evalsuite.catalog import benchmark_named
+from evalsuite.catalog import benchmark_named, split_named
 from evalsuite.contracts.benchmark import (
     Benchmark,
     JoinsFiles,
@@ -19,7 +19,6 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
 from evalsuite.verbs.regimes import Answering, answering_of, unlike
-from evalsuite.verbs.run_report import split_of
 
 TWO_SETS = "--paired compares two runs, or two --predictions files of one task"
 
@@ -81,7 +80,7 @@ def scorable(request: ScoreRequest) -> Scorable:
     if not request.predictions:
         return _runs(request)
     benchmark = benchmark_named(request.target)
-    split = split_of(benchmark, request.split)
+    split = split_named(benchmark, request.split)
     if request.data is None:
         raise UserError("score TASK --predictions FILE needs --data DIR with the official files")
     if request.other is not None:
@@ -167,7 +166,7 @@ def _runs(request: ScoreRequest) -> Scorable:
     if len(names) > 1:
         raise UserError(f"the runs are of different tasks: {', '.join(sorted(names))}")
     benchmark = benchmark_named(names.pop())
-    split = split_of(benchmark, request.split or runs[0].facts.get("split"))
+    split = split_named(benchmark, request.split or runs[0].facts.get("split"))
     for run in runs:
         if split not in run.facts.get("splits", {}) or not run.journaled(split).predictions:
             raise UserError(f"{run.folder}: holds no predictions of {split}")
