@@ -9,6 +9,7 @@ from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.backbones.loading import load_weights, official_state
 from evalsuite.data.images import ImageReader, eval_transform
 from evalsuite.data.index import open_index
+from evalsuite.engine.finetune import finetune_model
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import say
 from evalsuite.pretraining.corpus import CORPUS
@@ -22,7 +23,7 @@ from evalsuite.records.errors import UserError
 from evalsuite.records.files import write_json
 from evalsuite.records.lock import folders_freed
 from evalsuite.records.run import Run
-from evalsuite.verbs.tune import open_run, save_weights, train, tuning_of
+from evalsuite.verbs.tune import keep_training, open_run, save_weights, tuning_of
 
 HEALTH_CAPTIONS = 500
 STAGES: tuple[Stage, ...] = ("tokenizer", "masked", "itc", "grounding")
@@ -40,18 +41,20 @@ def pretrain(request: PretrainRequest) -> Run:
     if request.stage not in STAGES:
         raise UserError(f"--stage {request.stage}: expected one of {', '.join(STAGES)}")
     work = set_up(request)
-    run = _run(work, request)
+    run, accelerator = _run(work, request), work.accelerator
     if not run.weights.is_file():
         if isinstance(work.recipe, TokenizerRecipe) and work.recipe.codes == "pixels":
             _cluster(work, work.recipe, run, request)
         else:
             tuning = tuning_of(request, run, work.task, work.recipe, work.index)
-            tuning = replace(tuning, title="pretraining")
-            train(tuning, work.model, run, work.accelerator, phase=request.stage, weights=_official)
-    if work.accelerator.is_main_process:
+            meter = finetune_model(replace(tuning, title="pretraining"), work.model, accelerator)
+            if accelerator.is_main_process:
+                keep_training(run, _official(work.model), request.stage, meter)
+            accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
         _note_health(work, run)
-    work.accelerator.wait_for_everyone()
-    work.accelerator.end_training()
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
     return run
 
 

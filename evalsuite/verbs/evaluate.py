@@ -11,6 +11,7 @@ from evalsuite.catalog import split_named, task_named
 from evalsuite.data.index import SampleIndex, open_index
 from evalsuite.engine.changed import set_changed_aside
 from evalsuite.engine.checking import check_split
+from evalsuite.engine.finetune import finetune_model
 from evalsuite.engine.loading import Budget
 from evalsuite.engine.model import TaskModel
 from evalsuite.engine.predict import Predicting, predict
@@ -26,7 +27,7 @@ from evalsuite.verbs.prepare import Request, Work, prepare
 from evalsuite.verbs.regimes import regime_of
 from evalsuite.verbs.run_files import report_of
 from evalsuite.verbs.tracking import track_report
-from evalsuite.verbs.tune import note_phase, open_run, train, tuning_of
+from evalsuite.verbs.tune import keep_training, note_phase, open_run, tuning_of
 
 
 class Outcome(NamedTuple):
@@ -53,21 +54,12 @@ def evaluate(request: Request) -> Outcome:
     index = open_index(work.benchmark, work.data, split)
     _check_unseen(work, split, index)
     training = replace(request, limit=None)  # the weights are the same, whatever is evaluated
-    limit = None if request.limit is None or request.limit >= len(index) else request.limit
     run = _run(work, training)
-    _note_split(work, run, split, index, limit)
-    predicting = Predicting(
-        task=work.open_task,
-        recipe=work.recipe,
-        data=work.data,
-        index=index,
-        split=split,
-        limit=limit,
-        bad=Budget(request.skip_bad),
-    )
-    if work.train_index is not None and not run.weights.is_file():
+    predicting = _predicting(work, request, split, index)
+    _note_split(work, run, predicting)
+    if _is_untrained(work, run):
         check_split(predicting, work.benchmark, work.data, run, work.accelerator)
-    _tune(work, run, training)
+        _tune(work, run, training)
     set_changed_aside(predicting, run, work.accelerator)
     meter = predict(predicting, _loaded(work, run), run, work.accelerator)
     work.accelerator.wait_for_everyone()
@@ -93,7 +85,8 @@ def finetune(request: Request) -> Run:
     """
     work = prepare(request, always_trains=True)
     run = _run(work, request)
-    _tune(work, run, request)
+    if _is_untrained(work, run):
+        _tune(work, run, request)
     work.accelerator.end_training()
     return run
 
@@ -143,18 +136,33 @@ def _outputs(head: nn.Module) -> int | None:
     return layers[-1].out_features if layers else None
 
 
+def _is_untrained(work: Work, run: Run) -> bool:
+    """Whether weights are to be fine-tuned, and no earlier session has finished it."""
+    return work.train_index is not None and not run.weights.is_file()
+
+
 def _tune(work: Work, run: Run, request: Request) -> None:
-    """Fine-tune unless the weights serve as they are, or an earlier session has finished it."""
-    if work.train_index is None or run.weights.is_file():
-        return
+    """Fine-tune, and write the weights."""
+    assert work.train_index is not None
     tuning = tuning_of(request, run, work.open_task, work.recipe, work.train_index)
-    train(
-        tuning,
-        work.model,
-        run,
-        work.accelerator,
-        phase="finetune",
-        weights=lambda model: official_state(model.backbone, model.head),
+    meter = finetune_model(tuning, work.model, work.accelerator)
+    if work.accelerator.is_main_process:
+        state = official_state(work.model.backbone, work.model.head)
+        keep_training(run, state, "finetune", meter)
+    work.accelerator.wait_for_everyone()
+
+
+def _predicting(work: Work, request: Request, split: str, index: SampleIndex) -> Predicting:
+    """Return what predicting the split works with."""
+    is_part = request.limit is not None and request.limit < len(index)
+    return Predicting(
+        task=work.open_task,
+        recipe=work.recipe,
+        data=work.data,
+        index=index,
+        split=split,
+        limit=request.limit if is_part else None,
+        bad=Budget(request.skip_bad),
     )
 
 
@@ -166,12 +174,13 @@ def _loaded(work: Work, run: Run) -> TaskModel:
     return work.model
 
 
-def _note_split(work: Work, run: Run, split: str, index: SampleIndex, limit: int | None) -> None:
+def _note_split(work: Work, run: Run, predicting: Predicting) -> None:
     """Write down which data the split is read from.
 
     Where its files are others than before, nothing predicted counts any longer; the fine-tuned
     weights do, since they depend on the training split alone.
     """
+    split, index, limit = predicting.split, predicting.index, predicting.limit
     known = run.facts.setdefault("splits", {})
     entry = {
         "folder": str(work.data.resolve()),

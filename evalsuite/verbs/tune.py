@@ -1,6 +1,6 @@
-"""What fine-tuning and pretraining share: the request, the run folder and the training itself."""
+"""What fine-tuning and pretraining share: the request, the run folder, and what is kept in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,8 @@ from evalsuite.backbones.checkpoint import save_checkpoint
 from evalsuite.contracts.task import OpenTask
 from evalsuite.data.index import SampleIndex
 from evalsuite.data.reading import shortened
-from evalsuite.engine.finetune import Tuning, finetune_model
+from evalsuite.engine.finetune import Tuning
 from evalsuite.engine.loading import Budget
-from evalsuite.engine.model import TaskModel
 from evalsuite.engine.progress import Meter, peak_memory_gib, say
 from evalsuite.engine.session import environment
 from evalsuite.engine.trainer_state import remove_states
@@ -128,29 +127,15 @@ def tuning_of(
     )
 
 
-def train(
-    tuning: Tuning,
-    model: TaskModel,
-    run: Run,
-    accelerator: Accelerator,
-    *,
-    phase: str,
-    weights: Callable[[TaskModel], Mapping[str, Tensor]],
-) -> None:
-    """Train the model, write its weights and note what the phase took.
-
-    Args:
-        weights: what is to be written of the trained model.
+def keep_training(run: Run, state: Mapping[str, Tensor], phase: str, meter: Meter) -> None:
+    """Write what a training came to, on the main process, and note what it took.
 
     Raises:
-        UserError: too many samples cannot be read, the loss is not finite, or the disk is full.
+        UserError: the disk is full.
     """
-    meter = finetune_model(tuning, model, accelerator)
-    if accelerator.is_main_process:
-        save_weights(run, weights(model))
-        remove_states(run.checkpoints)
-        note_phase(run, phase, meter)
-    accelerator.wait_for_everyone()
+    save_weights(run, state)
+    remove_states(run.checkpoints)
+    note_phase(run, phase, meter)
 
 
 def save_weights(run: Run, state: Mapping[str, Tensor]) -> None:
