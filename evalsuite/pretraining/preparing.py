@@ -61,7 +61,7 @@ class PretrainRequest(TrainingRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class StageWork:
     """A request made concrete. `sources` are the files that decide the result, by their use."""
 
     accelerator: Accelerator
@@ -77,7 +77,7 @@ class Work:
     key_report: KeyReport | None
 
 
-def set_up(request: PretrainRequest) -> Work:
+def prepare_stage(request: PretrainRequest) -> StageWork:
     """Return everything that a request needs, checked before any long work begins.
 
     Raises:
@@ -103,7 +103,7 @@ def set_up(request: PretrainRequest) -> Work:
             say("\n".join((*start.notes, str(report))))
     model = TaskModel(backbone, head, task)
     share_cores(model)
-    return Work(
+    return StageWork(
         accelerator=accelerator,
         recipe=recipe,
         backbone_name=name,
@@ -186,7 +186,7 @@ def _visual_tokenizer(request: PretrainRequest) -> Path:
         ) from None
 
 
-def set_up_examination(request: PretrainRequest) -> Examination:
+def prepare_examination(request: PretrainRequest) -> Examination:
     """Return what examining the words of a request's weights needs.
 
     Raises:

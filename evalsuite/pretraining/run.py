@@ -16,7 +16,12 @@ from evalsuite.pretraining.corpus import CORPUS
 from evalsuite.pretraining.grounding import GroundingHead
 from evalsuite.pretraining.health import Examination, Health, health_table, word_health
 from evalsuite.pretraining.objective import MaskedHead
-from evalsuite.pretraining.preparing import PretrainRequest, Work, set_up, set_up_examination
+from evalsuite.pretraining.preparing import (
+    PretrainRequest,
+    StageWork,
+    prepare_examination,
+    prepare_stage,
+)
 from evalsuite.pretraining.recipes import MaskedRecipe, Stage, TokenizerRecipe
 from evalsuite.pretraining.tokenizer import clustered_pixels
 from evalsuite.records.errors import UserError
@@ -40,7 +45,7 @@ def pretrain(request: PretrainRequest) -> Run:
     """
     if request.stage not in STAGES:
         raise UserError(f"--stage {request.stage}: expected one of {', '.join(STAGES)}")
-    work = set_up(request)
+    work = prepare_stage(request)
     run, accelerator = _run(work, request), work.accelerator
     if not run.weights.is_file():
         if isinstance(work.recipe, TokenizerRecipe) and work.recipe.codes == "pixels":
@@ -66,10 +71,10 @@ def examine_words(request: PretrainRequest) -> list[Health]:
     Raises:
         UserError: the weights hold no word head, or files are missing.
     """
-    return word_health(set_up_examination(request), request.limit or HEALTH_CAPTIONS)
+    return word_health(prepare_examination(request), request.limit or HEALTH_CAPTIONS)
 
 
-def _run(work: Work, request: PretrainRequest) -> Run:
+def _run(work: StageWork, request: PretrainRequest) -> Run:
     """Return the run folder of this request, the same on every process."""
     identity = {
         "task": f"pretrain_{request.stage}",
@@ -98,7 +103,7 @@ def _official(model: TaskModel) -> dict[str, Tensor]:
     return official_state(model.backbone, head)
 
 
-def _cluster(work: Work, recipe: TokenizerRecipe, run: Run, request: PretrainRequest) -> None:
+def _cluster(work: StageWork, recipe: TokenizerRecipe, run: Run, request: PretrainRequest) -> None:
     """Cluster the pixels of drawn images, on the main process, and write the codes."""
     if work.accelerator.is_main_process:
         generator = torch.Generator().manual_seed(request.seed)
@@ -111,7 +116,7 @@ def _cluster(work: Work, recipe: TokenizerRecipe, run: Run, request: PretrainReq
     work.accelerator.wait_for_everyone()
 
 
-def _note_health(work: Work, run: Run) -> None:
+def _note_health(work: StageWork, run: Run) -> None:
     """Write and say what a finished masked stage predicts of each kind of word, once."""
     path = run.folder / "health.json"
     if not isinstance(work.recipe, MaskedRecipe) or path.is_file():
