@@ -132,7 +132,7 @@ def print_difference(
 
 
 def print_reproduced(rows: Sequence[Any], *, as_json: bool) -> None:
-    """Print rows of `reproducing.Reproduced` as a table or as JSON."""
+    """Print rows of `reproduce.Reproduction` as a table or as JSON."""
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
         return

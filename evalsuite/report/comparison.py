@@ -10,7 +10,7 @@ from evalsuite.records.report import Report
 from evalsuite.records.score import Score
 from evalsuite.report.pages.markup import Html, element, fragment
 from evalsuite.report.pages.parts import title_of
-from evalsuite.report.pages.samples import Seen
+from evalsuite.report.pages.samples import SampleView
 
 NAMES = ("A", "B")
 CIRCUMSTANCES = (
@@ -104,7 +104,7 @@ def comparison_block(comparison: Comparison) -> Html:
     )
 
 
-def compared_samples(first: Sequence[Seen], second: Sequence[Seen]) -> list[Seen]:
+def compared_samples(first: Sequence[SampleView], second: Sequence[SampleView]) -> list[SampleView]:
     """Return samples with what both runs said; the score is that of A minus that of B."""
     others = {one.id: one.shown for one in second}
     found = []

@@ -23,7 +23,7 @@ from evalsuite.report.model_card import model_card
 from evalsuite.report.pages.page import comparison_page, page
 from evalsuite.report.pages.radar import radar_svg
 from evalsuite.report.pages.run import WHOLE_PAGE, shown_run
-from evalsuite.report.pages.samples import Answered, sample_table, seen_samples
+from evalsuite.report.pages.samples import AnsweredSplit, sample_table, sample_views
 from evalsuite.verbs.run_files import report_of
 from evalsuite.verbs.run_report import SUBMISSION, judged, read_report, result_name
 from evalsuite.verbs.score import ScoreRequest, paired_difference, scorable
@@ -31,7 +31,7 @@ from evalsuite.verbs.score import ScoreRequest, paired_difference, scorable
 SUBMISSIONS = "submissions"
 
 
-class Reported(NamedTuple):
+class FinishedRun(NamedTuple):
     """A run with its report and its benchmark."""
 
     run: Run
@@ -54,7 +54,7 @@ def report(folders: Sequence[Path], out: Path | None = None, *, data: Path | Non
     """
     if not folders:
         raise UserError("name one run folder or more, as runs/vqa-beit3_tiny-20260101-0123abcd")
-    known = [reported(folder) for folder in folders]
+    known = [finished_run(folder) for folder in folders]
     target = out or (folders[0] if len(folders) == 1 else Path("report"))
     reports = [one.report for one in known]
     room = WHOLE_PAGE.shared_by(len(known))
@@ -79,7 +79,7 @@ def compare(
     Raises:
         UserError: they are of different benchmarks or splits, or answer different samples.
     """
-    both = (reported(first), reported(second))
+    both = (finished_run(first), finished_run(second))
     splits = [f"{one.report.task} {one.report.split}" for one in both]
     if splits[0] != splits[1]:
         raise UserError(f"{first} is of {splits[0]} and {second} of {splits[1]}: expected the same")
@@ -91,8 +91,8 @@ def compare(
     difference = paired_difference(found, names)
     comparison = Comparison(first=both[0].report, second=both[1].report, difference=difference)
     seen = [
-        seen_samples(
-            Answered(found.benchmark, predictions, found.references, found.data, split),
+        sample_views(
+            AnsweredSplit(found.benchmark, predictions, found.references, found.data, split),
             WHOLE_PAGE.rows,
         )
         for predictions in found.sets
@@ -107,7 +107,7 @@ def compare(
     return difference
 
 
-def reported(folder: Path) -> Reported:
+def finished_run(folder: Path) -> FinishedRun:
     """Return a run with its report, scored now where its predictions are newer.
 
     Raises:
@@ -118,8 +118,8 @@ def reported(folder: Path) -> Reported:
     path = folder / "report.json"
     newest = max((one.stat().st_mtime for one in folder.glob("predictions/*/*")), default=0.0)
     if not path.is_file() or path.stat().st_mtime < newest:
-        return Reported(run, report_of(run), benchmark)
-    return Reported(run, judged(read_report(folder)), benchmark)
+        return FinishedRun(run, report_of(run), benchmark)
+    return FinishedRun(run, judged(read_report(folder)), benchmark)
 
 
 def _contents(reports: Sequence[Report]) -> object:
@@ -134,7 +134,7 @@ def _markdown(reports: Sequence[Report]) -> str:
     return "\n".join(["# Overview", "", overview(reports), "", *map(markdown, reports)])
 
 
-def _collect(known: Sequence[Reported], folder: Path) -> None:
+def _collect(known: Sequence[FinishedRun], folder: Path) -> None:
     """Copy what evaluation servers take into one folder, a run a folder, and say what goes where.
 
     The names of files are the servers'; the folder of a run tells runs of one backbone apart.
@@ -150,7 +150,7 @@ def _collect(known: Sequence[Reported], folder: Path) -> None:
         write_text(folder / "README.md", "\n".join(["# Hand in", "", *lines]) + "\n")
 
 
-def _handed_in(one: Reported, target: Path) -> list[str]:
+def _handed_in(one: FinishedRun, target: Path) -> list[str]:
     """Copy a run's files for servers into a folder; return a line for each."""
     run, report, benchmark = one
     splits = benchmark.card.splits
@@ -176,7 +176,7 @@ def _handed_in(one: Reported, target: Path) -> list[str]:
 
 
 def _zipped(
-    one: Reported, archive: Sequence[str], sources: Mapping[str, Path], target: Path
+    one: FinishedRun, archive: Sequence[str], sources: Mapping[str, Path], target: Path
 ) -> str:
     """Zip the files of splits that a server takes together; return what it is, or what it lacks."""
     card = one.benchmark.card

@@ -25,7 +25,7 @@ MEASURED = ("", "fine-tuned", "transfer", ZERO_SHOT)  # regimes of columns; "": 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reproduced:
+class Reproduction:
     """One number of a paper's tables, what the released weights should give, and what they gave.
 
     `paper` and `released` say model and value; they are empty where nothing is published.
@@ -42,7 +42,7 @@ class Reproduced:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Target:
     """A column of a table that a task of ours can fill."""
 
     column: Column
@@ -67,7 +67,7 @@ class _Key(NamedTuple):
 
 def reproduce(
     paper: str, data: Path | None, weights_dir: Path | None, request: Request
-) -> Iterator[Reproduced]:
+) -> Iterator[Reproduction]:
     """Yield a row for every number of a paper's tables that our tasks measure.
 
     With data, released checkpoints are evaluated, from `weights_dir` or else downloaded. Without,
@@ -86,24 +86,24 @@ def reproduce(
             "reproduce runs in one process; for several, start `evalsuite eval TASK --weights "
             f"FILE` with torchrun for each, then `evalsuite table {paper} RUN...`"
         )
-    asked = _asked(paper)
-    if not asked:
+    targets = _targets(paper)
+    if not targets:
         raise UserError(f"{paper}: no task of {', '.join(task_names())} measures what it prints")
     is_drawn = data is None or is_tinyworld(data)
     request = replace(request, data=data)
     known: dict[_Key, Report | str] = {}
-    for one in asked:
+    for target in targets:
         if is_drawn:
-            yield _row(one, None, request, None, known)
+            yield _row(target, None, request, None, known)
             continue
-        entries = _released(one)
+        entries = _released(target)
         if not entries:
-            yield _bare(one, None, "no checkpoint with a published value was released")
+            yield _bare(target, None, "no checkpoint with a published value was released")
         for entry in entries:
-            yield _row(one, entry, request, weights_dir, known)
+            yield _row(target, entry, request, weights_dir, known)
 
 
-def _asked(paper: str) -> list[_Asked]:
+def _targets(paper: str) -> list[_Target]:
     """Return what a paper's tables ask for that we can measure, each thing once."""
     tables = [
         table for name, table in definitions().items() if paper in (name, name.partition("/")[0])
@@ -111,19 +111,19 @@ def _asked(paper: str) -> list[_Asked]:
     if not tables:
         papers = dict.fromkeys(name.partition("/")[0] for name in definitions())
         raise UserError(f"no paper or table {paper!r}; there are {', '.join(papers)}")
-    found: dict[tuple[str, str, str, bool], _Asked] = {}
+    targets: dict[tuple[str, str, str, bool], _Target] = {}
     for table in tables:
         for column in table.columns:
             task = vocabulary()["boards"][column.board].get("task")
             is_score = metric_facts(column.metric)["unit"] != "text"
             if task not in task_names() or not is_score or column.regime not in MEASURED:
                 continue
-            one = _Asked(column, task, _own_split(task, column), _papers_own(paper, table, column))
+            one = _Target(column, task, _own_split(task, column), _papers_own(paper, table, column))
             # A zero-shot column of the same metric is another number of the same task.
             key = (column.board, column.metric, column.split, one.is_zero_shot)
-            if key not in found or (one.paper and not found[key].paper):
-                found[key] = one
-    return list(found.values())
+            if key not in targets or (one.paper and not targets[key].paper):
+                targets[key] = one
+    return list(targets.values())
 
 
 def _own_split(task: str, column: Column) -> str:
@@ -155,56 +155,56 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in text.lower() if letter.isalnum())
 
 
-def _released(asked: _Asked) -> list[Entry]:
+def _released(target: _Target) -> list[Entry]:
     """Return the published results of the released checkpoints that can be run here."""
     known = released_files()
     return [
         entry
-        for entry in read_board(asked.column.board)
+        for entry in read_board(target.column.board)
         if entry.weights in known
-        and entry.metric == asked.column.metric
-        and entry.split == asked.column.split
-        and (entry.regime == ZERO_SHOT) == asked.is_zero_shot
+        and entry.metric == target.column.metric
+        and entry.split == target.column.split
+        and (entry.regime == ZERO_SHOT) == target.is_zero_shot
         and entry.regime in MEASURED
     ]
 
 
 def _row(
-    asked: _Asked,
+    target: _Target,
     entry: Entry | None,
     request: Request,
     weights_dir: Path | None,
     known: dict[_Key, Report | str],
-) -> Reproduced:
+) -> Reproduction:
     """Return one row, evaluated unless an earlier one did."""
-    split = asked.split if entry else benchmark_named(asked.task).card.eval_split
-    key = _Key(asked.task, split, entry.weights if entry else "", asked.is_zero_shot)
+    split = target.split if entry else benchmark_named(target.task).card.eval_split
+    key = _Key(target.task, split, entry.weights if entry else "", target.is_zero_shot)
     if key not in known:
         known[key] = _evaluated(key, request, weights_dir)
     report = known[key]
     if isinstance(report, str):
-        return _bare(asked, entry, report)
+        return _bare(target, entry, report)
     if not report.scores:
-        return _bare(asked, entry, f"held back: submit {report.submission}")
+        return _bare(target, entry, f"held back: submit {report.submission}")
     try:
-        score = named(report.scores, asked.column.metric)
+        score = named(report.scores, target.column.metric)
     except KeyError:
-        return _bare(asked, entry, "not measured here: the log of the run says why")
+        return _bare(target, entry, "not measured here: the log of the run says why")
     result = verdict(score, Conditions.of(report))
     difference = None
     if result.status != "not comparable" and entry and entry.value is not None:
         difference = score.value - entry.value
-    row = _bare(asked, entry, _said(result))
+    row = _bare(target, entry, _said(result))
     return replace(row, measured=score, difference=difference)
 
 
-def _bare(asked: _Asked, entry: Entry | None, said: str) -> Reproduced:
+def _bare(target: _Target, entry: Entry | None, said: str) -> Reproduction:
     """Return a row without a measurement."""
-    column = asked.column
-    return Reproduced(
-        column=f"{asked.task}: {metric_facts(column.metric)['title']}, {column.split}"
-        + (", zero-shot" if asked.is_zero_shot else ""),
-        paper=asked.paper,
+    column = target.column
+    return Reproduction(
+        column=f"{target.task}: {metric_facts(column.metric)['title']}, {column.split}"
+        + (", zero-shot" if target.is_zero_shot else ""),
+        paper=target.paper,
         weights=entry.weights if entry else "",
         released=entry.printed if entry else "",
         measured=None,

@@ -12,12 +12,12 @@ from evalsuite.records.report import Report
 from evalsuite.records.run import Run
 from evalsuite.records.training import TrainingPoint, read_training
 from evalsuite.report.pages.samples import (
-    Answered,
+    AnsweredSplit,
     Room,
     SampleTable,
     bare_table,
     sample_table,
-    seen_samples,
+    sample_views,
 )
 
 WHOLE_PAGE = Room()
@@ -58,8 +58,8 @@ def shown_run(
         if references is None and report.scores:
             asked = None if _is_whole(report) else predictions.keys()
             references = benchmark.references(data, report.split, only=asked)
-        answered = Answered(benchmark, predictions, references, data, report.split)
-        seen = seen_samples(answered, room.rows)
+        answered = AnsweredSplit(benchmark, predictions, references, data, report.split)
+        seen = sample_views(answered, room.rows)
         samples = sample_table(seen, len(predictions), data, room)
     except UserError as error:
         samples = bare_table(predictions, room.rows)

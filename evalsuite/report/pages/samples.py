@@ -40,7 +40,7 @@ class Room(NamedTuple):
         return Room(max(300, self.rows // runs), self.picture_bytes // runs)
 
 
-class Answered(NamedTuple):
+class AnsweredSplit(NamedTuple):
     """A split with its predictions; `references` are None where they are held back."""
 
     benchmark: Benchmark
@@ -50,7 +50,7 @@ class Answered(NamedTuple):
     split: str
 
 
-class Seen(NamedTuple):
+class SampleView(NamedTuple):
     """One sample as a page lists it."""
 
     id: SampleId
@@ -85,7 +85,7 @@ class SampleTable:
         }
 
 
-def seen_samples(answered: Answered, most: int) -> list[Seen]:
+def sample_views(answered: AnsweredSplit, most: int) -> list[SampleView]:
     """Return the predicted samples of a split in the order of its files, at most so many.
 
     Where there are more, a part drawn with a fixed seed.
@@ -100,13 +100,13 @@ def seen_samples(answered: Answered, most: int) -> list[Seen]:
     wanted = set(ids)
     show = _showing(answered)
     return [
-        Seen(sample.id, sample.images, show(sample))
+        SampleView(sample.id, sample.images, show(sample))
         for sample in answered.benchmark.samples(answered.data, answered.split)
         if sample.id in wanted
     ]
 
 
-def sample_table(seen: Sequence[Seen], total: int, data: Path, room: Room) -> SampleTable:
+def sample_table(seen: Sequence[SampleView], total: int, data: Path, room: Room) -> SampleTable:
     """Return samples as the page's script reads them, some with thumbnails."""
     table = SampleTable(total)
     table.labels = list(dict.fromkeys(label for one in seen for label in one.shown.lines))
@@ -125,7 +125,7 @@ def sample_table(seen: Sequence[Seen], total: int, data: Path, room: Room) -> Sa
     return table
 
 
-def _showing(answered: Answered) -> Callable[[Sample], Shown]:
+def _showing(answered: AnsweredSplit) -> Callable[[Sample], Shown]:
     """Return what shows a sample: the benchmark's own way, else its text and target."""
     benchmark, predictions = answered.benchmark, answered.predictions
     if isinstance(benchmark, ShowsSamples):
@@ -139,7 +139,7 @@ def _showing(answered: Answered) -> Callable[[Sample], Shown]:
     return show
 
 
-def _worth_a_picture(seen: Sequence[Seen], order: Sequence[int]) -> Iterator[int]:
+def _worth_a_picture(seen: Sequence[SampleView], order: Sequence[int]) -> Iterator[int]:
     """Yield places: the worst, the best and any in turn, each once."""
     scored = [place for place in order if seen[place].shown.score is not None]
     worst = sorted(scored, key=lambda place: seen[place].shown.score or 0.0)
@@ -153,11 +153,11 @@ def _worth_a_picture(seen: Sequence[Seen], order: Sequence[int]) -> Iterator[int
                 yield place
 
 
-def _pictures(one: Seen) -> Sequence[Picture]:
+def _pictures(one: SampleView) -> Sequence[Picture]:
     return one.shown.pictures or [Picture(path) for path in one.images]
 
 
-def _row(one: Seen, place: int, table: SampleTable, pictures: list[list[Any]]) -> list[Any]:
+def _row(one: SampleView, place: int, table: SampleTable, pictures: list[list[Any]]) -> list[Any]:
     shown = one.shown
     texts = [_clipped(shown.lines.get(label, "")) for label in table.labels]
     groups = [shown.groups.get(name, "") for name in table.groups]
@@ -214,5 +214,5 @@ class _Album:
 
 def bare_table(predictions: Mapping[Any, Any], most: int) -> SampleTable:
     """Return predictions without their samples: the official files are not here."""
-    seen = [Seen(id, (), Shown({"predicted": str(said)})) for id, said in predictions.items()]
+    seen = [SampleView(id, (), Shown({"predicted": str(said)})) for id, said in predictions.items()]
     return sample_table(seen[:most], len(predictions), Path(), Room(most, 0))
