@@ -1,1 +1,1 @@
-"""The command line: options, printing, and faults turned into one line."""
+"""The command line: commands, options, printing, and faults turned into one line."""
