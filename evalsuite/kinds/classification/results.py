@@ -160,6 +160,7 @@ def answers_of(predictions: Mapping[Any, Any], truth: Labels) -> Answers:
         predictions = labels  # a name belongs to one class, a number to one of a list of classes
     rows = list(predictions.values())
     in_order = {name: rows[place] for name, place in zip(truth.names, places, strict=True)}
+    _refuse_other_rows(source, in_order)
     numbers_NK = _numbers(source, in_order, truth)
     answers = answers_of_classes(numbers_NK, truth.labels)
     if numbers_NK.shape[1] == min(TOP, len(truth.wnids)):
@@ -176,13 +177,20 @@ def image_places(predictions: Mapping[Any, Any], truth: Labels) -> NDArray[np.in
     """
     source = _source(predictions)
     try:
-        names = named_images(list(predictions), truth.names)
+        # A journal that somebody has edited may name an image by a number.
+        names = named_images([str(name) for name in predictions], truth.names)
     except ValueError as error:
         raise UserError(f"{source}: image {error}") from None
     _refuse_repeated(source, names)
     places = {name: place for place, name in enumerate(names)}
     _refuse_other_names(source, places, truth.names)
     return np.array([places[name] for name in truth.names], dtype=np.int64)
+
+
+def _refuse_other_rows(source: str, predictions: Mapping[str, Any]) -> None:
+    for name, row in predictions.items():
+        if not isinstance(row, list | tuple) or not all(isinstance(one, int | str) for one in row):
+            raise UserError(f"{source}: {name} has {shortened(row)}; expected a list of classes")
 
 
 def _source(predictions: Mapping[Any, Any]) -> str:
