@@ -98,6 +98,23 @@ def test_a_name_of_several_models_has_on_every_board_the_value_of_the_one_it_sta
 def test_values_keep_the_digits_of_their_source() -> None:
     """A model's values in one place have as many digits, but where the source itself mixes them."""
     mixed = {"BEiT-L/16", "PaliGemma-3B"}  # READMEs: 88.60 beside 88.4, and 75.52 beside 73.7
-    for rows in grouped(lambda e: (e.board, e.source, e.model, e.metric)):
+    for rows in grouped(lambda e: (e.board, e.source, e.model, e.metric, e.regime)):
         if rows[0].value is not None and rows[0].model not in mixed:
             assert len({entry.rounding for entry in rows}) == 1, rows
+
+
+# Documents whose every number is that of a file which anyone can download.
+OF_RELEASED_FILES = (
+    "code_dinov2",
+    "code_openclip",
+    "code_openflamingo",
+    "code_timm",
+    "code_unilm_beit3",
+    "code_unilm_vlmo",
+    "code_vilt",
+)
+
+
+def test_a_number_of_a_released_file_names_the_file() -> None:
+    for entry in ROWS:
+        assert entry.source_key not in OF_RELEASED_FILES or entry.weights, entry
