@@ -66,7 +66,8 @@ class PlainTransformer(Backbone):
         """Return the patches after the layers as maps."""
         passes, rows = self.passes(image_BCHW), image_BCHW.shape[2] // self.patch_size
         chosen = layers or (self.depth - 1,)
-        return tuple(passes[one][:, 1:].transpose(1, 2).unflatten(2, (rows, -1)) for one in chosen)
+        maps = [passes[one][:, 1:].transpose(1, 2) for one in chosen]
+        return tuple(one.reshape(*one.shape[:2], rows, -1) for one in maps)
 
     def depth_of(self, parameter: str) -> int:
         """Return the layer of a parameter."""

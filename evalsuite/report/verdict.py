@@ -221,7 +221,7 @@ def _unknown_weights(conditions: Conditions, published: list[Entry]) -> str:
         return f"no value is published for {what}, nor for any other released checkpoint"
     near = difflib.get_close_matches(what, released, MOST_NAMED, cutoff=0) or released
     return (
-        f"other model: no value is published for {what}; released checkpoints with one are "
+        f"other model: no value is published for {what}; checkpoints with a published value: "
         f"{', '.join(sorted(near))}" + (" and others" if len(released) > len(near) else "")
     )
 
