@@ -8,7 +8,7 @@ import torch
 from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.engine.optimizer import optimizer_for
-from evalsuite.heads.pooled import VqaHead
+from evalsuite.heads.pooled import AnswerHead
 from evalsuite.pretraining.recipes import TOKENIZER
 from evalsuite.records.errors import UserError
 from evalsuite.records.recipe import Recipe
@@ -57,7 +57,7 @@ def test_the_rate_follows_the_batch_and_that_is_said(capsys: pytest.CaptureFixtu
 def test_every_layer_learns_at_its_share_of_the_rate() -> None:
     # unilm beit3/optim_factory.py: decay ** (layers above), heads at full rate, embeddings lowest.
     backbone = beit3("beit3_tiny", final_norm=False)
-    head = VqaHead(backbone.width, 5)
+    head = AnswerHead(backbone.width, 5)
     recipe = RECIPE.with_settings(("layer_decay=0.5", "head_lr_factor=20"))
     scale = {
         id(parameter): group["scale"]
