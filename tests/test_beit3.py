@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torchscale_beit3 import official_beit3, official_features, prefixed
 
 from evalsuite.backbones.beit3.config import CONFIGS, Beit3Config
-from evalsuite.backbones.beit3.keys import resampled_positions
 from evalsuite.backbones.beit3.model import Beit3, beit3
+from evalsuite.backbones.beit3.positions import resampled_positions
 from evalsuite.backbones.loading import load_weights
 from evalsuite.heads.matching import RetrievalHead
 from evalsuite.heads.pooled import AnswerHead, ImageClassHead, PairHead
