@@ -27,7 +27,7 @@ from evalsuite.engine.progress import peak_memory_gib
 from evalsuite.heads.cascade import Truth
 from evalsuite.heads.detector import Detector
 from evalsuite.kinds.detection.recipes import DetectionRecipe
-from evalsuite.kinds.detection.views import Looking, View, find
+from evalsuite.kinds.detection.views import View, ViewFinder, find
 
 NUM_CLASSES = 80
 NUM_OBJECTS = 7  # COCO's mean is 7.3 an image
@@ -100,7 +100,7 @@ def prepared(
     if not trains:
         backbone.eval()
         detector.eval()
-        looking = Looking(
+        looking = ViewFinder(
             backbone, detector, recipe.window, recipe.global_layers, recipe.selection()
         )
         view = View(image_BCHW, size_B2, False)

@@ -12,7 +12,7 @@ from tinyworld_rows import ALL_TASKS, DISTINCT, FEWEST_SEEDS, MORE_ROWS, ROWS, S
 from evalsuite.catalog import task_named
 from evalsuite.records.files import write_json
 from evalsuite.records.score import Score
-from evalsuite.report.from_scratch import Recorded
+from evalsuite.report.from_scratch import ScratchRecord
 
 BACKBONE = "beit3_tiny"  # of every cell
 DIGITS = 4  # of a value; reports show two
@@ -21,7 +21,7 @@ DIGITS = 4  # of a value; reports show two
 def write_record(log: Sequence[Finished], path: Path) -> list[str]:
     """Write the record of every task that has it; return what is to be said of the others."""
     table = table_of(log, [SCRATCH])
-    found: list[Recorded] = []
+    found: list[ScratchRecord] = []
     notes = []
     for task in ALL_TASKS:
         if task == ZERO_SHOT:  # nothing is fine-tuned
@@ -39,7 +39,7 @@ def write_record(log: Sequence[Finished], path: Path) -> list[str]:
     return notes
 
 
-def recorded_of(cells: Sequence[Finished]) -> Recorded:
+def recorded_of(cells: Sequence[Finished]) -> ScratchRecord:
     """Return the record of one task's cells, one a seed, alike in all else."""
     first = cells[0]
     scores = []
@@ -47,7 +47,7 @@ def recorded_of(cells: Sequence[Finished]) -> Recorded:
         is_plain = row.task == first.task and not row.score.startswith(DISTINCT)
         if is_plain and all(row.score in cell.scores for cell in cells):
             scores.append(_mean([cell.score(row.score) for cell in cells], row.limit))
-    return Recorded(
+    return ScratchRecord(
         task=first.task,
         split=first.split,
         backbone=BACKBONE,

@@ -23,11 +23,11 @@ from evalsuite.engine.optimizer import learning_rate
 from evalsuite.engine.plan import Plan
 from evalsuite.heads.detector import Detector
 from evalsuite.heads.instance_masks import mask_targets
-from evalsuite.heads.suppression import Found, Selection
+from evalsuite.heads.suppression import ImageObjects, Selection
 from evalsuite.kinds.detection.detect import ObjectDetector
 from evalsuite.kinds.detection.instances import Size, fitted, framed_instances
 from evalsuite.kinds.detection.recipes import DetectionRecipe
-from evalsuite.kinds.detection.views import Looking, View, find, mirrored
+from evalsuite.kinds.detection.views import View, ViewFinder, find, mirrored
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
 from evalsuite.tinyworld.write import write_world
@@ -79,7 +79,7 @@ def true_records(world: Path, frame: int, shift: float) -> list[dict[str, Any]]:
         size, content = torch.tensor(sample.target["size"]), torch.tensor([framing.content])
         image_boxes = View(torch.zeros(1), content, False).to_image(boxes, 0, size) + shift
         labels = torch.tensor([task.categories.index(category) for category in there.categories])
-        found = Found(image_boxes, torch.ones(len(boxes)), labels)
+        found = ImageObjects(image_boxes, torch.ones(len(boxes)), labels)
         for record in task.records(found, small, sample.target["size"]):
             records.append({"image_id": sample.id, **record})
     return records
@@ -105,17 +105,17 @@ def test_shifted_by_half_the_side_of_a_thing_nothing_counts(world: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def looking() -> Looking:
+def looking() -> ViewFinder:
     torch.manual_seed(0)
     backbone = beit3("beit3_tiny", image_size=64).eval()
     detector = Detector(96, 8, 3, TINY.head()).eval()
     torch.nn.init.normal_(detector.boxes.stages[2].classes.weight, std=0.2)  # type: ignore[union-attr,arg-type]
-    return Looking(backbone, detector, 4, (3,), Selection(min_score=0.0, most=20))
+    return ViewFinder(backbone, detector, 4, (3,), Selection(min_score=0.0, most=20))
 
 
 @torch.inference_mode()
 def test_a_mirrored_view_finds_the_mirror_of_what_the_mirrored_image_shows(
-    looking: Looking,
+    looking: ViewFinder,
 ) -> None:
     view = View(torch.randn(2, 3, 64, 64), torch.tensor([[64, 64], [48, 40]]), False)
     view.image_BCHW[1, :, 48:] = view.image_BCHW[1, :, :, 40:] = 0
@@ -134,7 +134,7 @@ def test_a_mirrored_view_finds_the_mirror_of_what_the_mirrored_image_shows(
 
 
 @torch.inference_mode()
-def test_the_same_view_twice_finds_what_it_finds_once(looking: Looking) -> None:
+def test_the_same_view_twice_finds_what_it_finds_once(looking: ViewFinder) -> None:
     view = View(torch.randn(1, 3, 64, 64), torch.tensor([[64, 48]]), False)
     ((once, masks),) = find(looking, [view], torch.tensor([[64, 48]]))
     ((twice, same_masks),) = find(looking, [view, view], torch.tensor([[64, 48]]))

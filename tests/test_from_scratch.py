@@ -16,7 +16,7 @@ import evalsuite.report.from_scratch as from_scratch
 from evalsuite.catalog import task_named
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
-from evalsuite.report.from_scratch import Recorded, parted, recorded, with_from_scratch
+from evalsuite.report.from_scratch import ScratchRecord, parted, recorded, with_from_scratch
 from evalsuite.report.markdown import markdown, terminal_table
 from evalsuite.report.pages.page import _rivals
 from evalsuite.report.pages.parts import score_block
@@ -43,12 +43,12 @@ def cell(seed: int, **changes: Any) -> Finished:
 
 
 @pytest.fixture
-def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScratchRecord:
     """The record of a hand-made log, in the place of the shipped one."""
     path = tmp_path / "record.json"
     notes = write_record([cell(seed) for seed in (0, 1, 2)], path)
     assert not [note for note in notes if note.startswith("detection")]
-    found = tuple(Recorded.from_json(one) for one in json.loads(path.read_text()))
+    found = tuple(ScratchRecord.from_json(one) for one in json.loads(path.read_text()))
     monkeypatch.setattr(from_scratch, "recorded", lambda: found)
     return found[0]
 
@@ -68,7 +68,7 @@ def report(tmp_path: Path) -> Report:
     )  # fmt: skip
 
 
-def test_the_record_holds_mean_and_interval_over_seeds(record: Recorded) -> None:
+def test_the_record_holds_mean_and_interval_over_seeds(record: ScratchRecord) -> None:
     assert (record.split, record.seeds, record.world) == ("val", [0, 1, 2], WORLD)
     assert [one.name for one in record.scores] == ["box_ap", "box_ap50"]
     for one in record.scores:
@@ -85,7 +85,7 @@ def test_the_record_holds_mean_and_interval_over_seeds(record: Recorded) -> None
 
 
 def test_a_run_equal_but_for_its_weights_shows_what_scratch_reaches(
-    record: Recorded, report: Report
+    record: ScratchRecord, report: Report
 ) -> None:
     found = with_from_scratch(report)
     rows = {one.name: one.value for one in found.baselines}
@@ -115,7 +115,7 @@ def test_a_run_equal_but_for_its_weights_shows_what_scratch_reaches(
     ids=lambda changes: json.dumps(changes)[:20] + next(iter(changes)),
 )
 def test_a_run_that_differs_otherwise_does_not(
-    record: Recorded, report: Report, changes: dict[str, Any]
+    record: ScratchRecord, report: Report, changes: dict[str, Any]
 ) -> None:
     found = with_from_scratch(replace(report, **changes))
     assert found.from_scratch is None
@@ -124,7 +124,7 @@ def test_a_run_that_differs_otherwise_does_not(
 
 @pytest.mark.parametrize("world", [{"size": "mini"}, {"seed": 1}, None], ids=str)
 def test_nor_does_a_run_on_other_data(
-    record: Recorded, report: Report, world: dict[str, Any] | None
+    record: ScratchRecord, report: Report, world: dict[str, Any] | None
 ) -> None:
     marker = Path(report.data["folder"]) / "tinyworld.json"
     if world is None:
@@ -135,21 +135,21 @@ def test_nor_does_a_run_on_other_data(
 
 
 def test_nor_does_a_run_on_files_of_another_version_of_the_world(
-    record: Recorded, report: Report
+    record: ScratchRecord, report: Report
 ) -> None:
     assert with_from_scratch(report).from_scratch
     drawn_later = replace(report, data={**report.data, "fingerprint": "2" * 64})
     assert with_from_scratch(drawn_later) == drawn_later
 
 
-def test_a_score_of_other_samples_has_no_row(record: Recorded, report: Report) -> None:
+def test_a_score_of_other_samples_has_no_row(record: ScratchRecord, report: Report) -> None:
     other = [replace(one, n=399) if one.name == "box_ap" else one for one in report.scores]
     found = with_from_scratch(replace(report, scores=other))
     assert [one.name for one in found.baselines] == ["nothing", "from_scratch/box_ap50"]
 
 
 def test_reports_tell_what_is_recorded_from_what_does_not_look(
-    record: Recorded, report: Report
+    record: ScratchRecord, report: Report
 ) -> None:
     found = with_from_scratch(report)
     blind, above = markdown(found).split(record.said)

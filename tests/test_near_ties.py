@@ -19,7 +19,7 @@ from evalsuite.kinds.deciding import decided
 from evalsuite.kinds.retrieval.features import features_of
 from evalsuite.kinds.retrieval.near_ties import count_near_ties
 from evalsuite.kinds.retrieval.results import ranks_of_predictions
-from evalsuite.records.journal import Journaled, read_journals
+from evalsuite.records.journal import JournalEntries, read_journals
 from evalsuite.records.near_ties import NearTies
 from evalsuite.records.report import Report
 from evalsuite.records.run import Run
@@ -55,7 +55,7 @@ class Evaluated(NamedTuple):
     run: Run
 
     @property
-    def journaled(self) -> Journaled:
+    def journaled(self) -> JournalEntries:
         return self.run.journaled(self.report.split)
 
     @property
@@ -125,7 +125,7 @@ def check_near_ties_only(one: Evaluated, other: Evaluated) -> None:
         assert one.report.scores == other.report.scores
 
 
-def kept(journaled: Journaled, id: int | str) -> object:
+def kept(journaled: JournalEntries, id: int | str) -> object:
     """Return a prediction as it is scored: of a ranking, the first class and the first five."""
     found = journaled.predictions[id]
     return (found[0], set(found)) if isinstance(found, list) else found

@@ -169,9 +169,9 @@ def test_an_image_of_one_window_is_read_whole() -> None:
 def test_views_are_weighed_and_mirrored_back() -> None:
     image = torch.rand(3, 16, 24)
     head = SimpleNamespace(probabilities=lambda scores: scores.softmax(dim=1))
-    views = [inference.Seen(image, 3.0), inference.Seen(image.flip(0), 1.0)]
+    views = [inference.ImageView(image, 3.0), inference.ImageView(image.flip(0), 1.0)]
     window = inference.Window(16, 0)
-    reading = inference.Reading(True, window, lambda part: part, head)
+    reading = inference.ViewReader(True, window, lambda part: part, head)
     labels = inference.labels_of(views, (16, 24), reading)
     # A model that looks at one pixel sees the same in a mirror.
     expected = 3 * image.softmax(dim=0) + image.flip(0).softmax(dim=0)

@@ -11,7 +11,7 @@ from hotcoco import mask as run_lengths
 from PIL import Image
 
 from evalsuite.catalog import benchmark_named, benchmark_names
-from evalsuite.contracts.benchmark import Sample, Shown, ShowsSamples
+from evalsuite.contracts.benchmark import Sample, SampleDisplay, ShowsSamples
 from evalsuite.kinds.answering.benchmark import AnsweringBenchmark
 from evalsuite.kinds.captioning.benchmark import CaptionBenchmark
 from evalsuite.kinds.classification.benchmark import ClassificationBenchmark
@@ -79,7 +79,7 @@ def truth_of(name: str) -> Truth:
     return next(truth for kind, truth in TRUTHS.items() if isinstance(benchmark_named(name), kind))
 
 
-def shown(world: Path, name: str) -> list[tuple[Sample, Shown]]:
+def shown(world: Path, name: str) -> list[tuple[Sample, SampleDisplay]]:
     benchmark = benchmark_named(name)
     assert isinstance(benchmark, ShowsSamples)
     split = benchmark.card.eval_split

@@ -27,7 +27,7 @@ ADDRESS_STARTS = ("http://", "https://")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Released:
+class ReleasedFile:
     """A file that the authors of BEiT-3 released.
 
     `stage` is the task that it was fine-tuned on, or the stage of pre-training.
@@ -41,14 +41,14 @@ class Released:
     notes: str
 
 
-def released_files() -> dict[str, Released]:
+def released_files() -> dict[str, ReleasedFile]:
     """Return every released file by name.
 
     Source: unilm beit3/README.md @768a3c8.
     """
     table = files("evalsuite.backbones").joinpath("released.csv").read_text(encoding="utf-8")
     return {
-        row["file"]: Released(
+        row["file"]: ReleasedFile(
             file=row["file"],
             url=row["url"],
             backbone=row["backbone"],

@@ -8,7 +8,7 @@ import typer
 import evalsuite.cli.options as options
 from evalsuite.catalog import benchmark_named
 from evalsuite.cli.faults import say
-from evalsuite.cli.printing import Opening, print_benchmarks, print_findings
+from evalsuite.cli.printing import OpeningProgress, print_benchmarks, print_findings
 from evalsuite.data.doctor import Scope, examine
 from evalsuite.records.errors import UserError
 from evalsuite.tinyworld.write import write_world
@@ -30,7 +30,7 @@ def doctor(
 ) -> None:
     """Check everything that eval would trip over; say what to fetch, and where from."""
     scope = Scope(split=split, images=images, hashes=hashes)
-    findings = examine(benchmark_named(task), data, scope, Opening())
+    findings = examine(benchmark_named(task), data, scope, OpeningProgress())
     print_findings(findings, as_json=as_json)
     problems = sum(finding.level == "problem" for finding in findings)
     if problems:

@@ -22,7 +22,7 @@ from evalsuite.report.markdown import score_table, terminal_overview, terminal_t
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class Opening:
+class OpeningProgress:
     """Says on standard error from time to time how many samples of a split have been opened."""
 
     def __init__(self) -> None:

@@ -268,7 +268,7 @@ class Picture(NamedTuple):
     paint: Paint | None = None
 
 
-class Shown(NamedTuple):
+class SampleDisplay(NamedTuple):
     """What a reader sees of one sample and its prediction.
 
     `lines` are texts by label, `groups` what one may filter by. `score` orders samples, higher
@@ -289,7 +289,7 @@ class ShowsSamples(Protocol):
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str
-    ) -> Callable[[Sample], Shown]:
+    ) -> Callable[[Sample], SampleDisplay]:
         """Return what shows a sample of those predicted.
 
         Args:

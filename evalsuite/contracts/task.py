@@ -24,7 +24,7 @@ Inputs = Mapping[str, Any]
 Batch = Mapping[str, Tensor]
 
 
-class Decided(NamedTuple):
+class Decision(NamedTuple):
     """A prediction that won over others, and how narrowly.
 
     `margin` is the smallest gap between scores that it hangs on, divided by the largest score's
@@ -64,7 +64,7 @@ class OpenTask(Protocol):
         One exception: ADE20K, whose label maps would make a journal of gigabytes, counts here
         which true label was taken for which; `--set save_maps=true` keeps the maps instead.
 
-        A value that won over others by its score comes as `Decided`, so that near-ties are counted.
+        A value that won over others by its score comes as a `Decision`: near-ties are counted.
         """
 
 

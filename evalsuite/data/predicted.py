@@ -4,11 +4,11 @@ from itertools import islice
 from pathlib import Path
 
 from evalsuite.contracts.benchmark import Benchmark
-from evalsuite.records.journal import Journaled
+from evalsuite.records.journal import JournalEntries
 from evalsuite.records.run import Run
 
 
-def predicted(run: Run, benchmark: Benchmark, data: Path, split: str) -> Journaled:
+def predicted(run: Run, benchmark: Benchmark, data: Path, split: str) -> JournalEntries:
     """Return what a run's journals hold of a split: of all samples, or of the first `--limit`.
 
     The journals hold whatever was predicted by any call; the run's record holds what the last one

@@ -9,14 +9,14 @@ from evalsuite.contracts.benchmark import SampleId
 from evalsuite.contracts.task import ReadsMoreFiles
 from evalsuite.data.fingerprint import contents_mark
 from evalsuite.engine.loading import files_of
-from evalsuite.engine.predict import Predicting
+from evalsuite.engine.predict import PredictionWork
 from evalsuite.engine.progress import Meter, say
 from evalsuite.records.run import Run
 
 THREADS = 8  # reading waits for the disk, and hashing leaves Python's lock
 
 
-def set_changed_aside(work: Predicting, run: Run, accelerator: Accelerator) -> None:
+def set_changed_aside(work: PredictionWork, run: Run, accelerator: Accelerator) -> None:
     """Take predictions out of the journals whose files hold something else by now, and say so.
 
     Contents are compared, not dates: a copy of the data folder has other dates, and a file that was
@@ -48,7 +48,7 @@ def set_changed_aside(work: Predicting, run: Run, accelerator: Accelerator) -> N
     accelerator.wait_for_everyone()  # before anybody reads the journals
 
 
-def _files(work: Predicting) -> dict[SampleId, tuple[str, ...]]:
+def _files(work: PredictionWork) -> dict[SampleId, tuple[str, ...]]:
     """Return the files that the predictions asked for come from, by the samples' ids."""
     index = work.index
     wanted = list(enumerate(index.ids))[: work.limit]

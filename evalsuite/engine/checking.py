@@ -7,14 +7,14 @@ from accelerate.utils import broadcast_object_list
 
 from evalsuite.contracts.benchmark import Benchmark
 from evalsuite.data.checking import Inspector, left_out, truth_check
-from evalsuite.engine.predict import Predicting
+from evalsuite.engine.predict import PredictionWork
 from evalsuite.engine.progress import Meter, say
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
 
 
 def check_split(
-    work: Predicting, benchmark: Benchmark, data: Path, run: Run, accelerator: Accelerator
+    work: PredictionWork, benchmark: Benchmark, data: Path, run: Run, accelerator: Accelerator
 ) -> None:
     """Check that a split can be predicted and scored, so that hours of fine-tuning are not in vain.
 
@@ -41,7 +41,7 @@ def check_split(
         raise UserError(message[0])
 
 
-def _look_over(work: Predicting, benchmark: Benchmark, data: Path) -> None:
+def _look_over(work: PredictionWork, benchmark: Benchmark, data: Path) -> None:
     """Check truth, images and samples, and say what is left out or read in a way of its own."""
     ids = work.index.ids[: work.limit]
     only = None if work.limit is None else set(ids)

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from evalsuite.contracts.task import ComparesSamples, OpenTask
 from evalsuite.data.index import SampleIndex
-from evalsuite.engine.loading import Batches, Budget, Loaded, Place, loader
+from evalsuite.engine.loading import Batches, BatchOutcome, Budget, Place, loader
 from evalsuite.engine.model import TaskModel, blinded
 from evalsuite.engine.optimizer import learning_rate, optimizer_for, set_learning_rate
 from evalsuite.engine.plan import Plan, micro_batches
@@ -56,7 +56,12 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
     """
     recipe = tuning.recipe
     plan = Plan.of(recipe, tuning.num_samples, tuning.seed)
-    _check_shares(tuning, plan, accelerator.num_processes)
+    if plan.batch_size < accelerator.num_processes:
+        raise UserError(
+            f"{accelerator.num_processes} processes share a batch of {plan.batch_size}: "
+            "expected at least one sample each; use fewer processes or a larger batch_size"
+        )
+    _check_whole(tuning, plan, accelerator.num_processes)
     optimizer = optimizer_for(model.backbone, model.head, recipe)
     trained, prepared_optimizer = accelerator.prepare(model, optimizer)
     average = _average(model, recipe)
@@ -83,7 +88,10 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
                 continue
             if accelerator.num_processes > 1:
                 loss = accelerator.reduce(loss)
-            _log(TrainingPoint(step + 1, float(loss), rate), tuning.log, meter, accelerator)
+            point = TrainingPoint(step + 1, float(loss), rate)
+            _log(point, meter, accelerator)
+            if accelerator.is_main_process:
+                note_training(tuning.log, point)
             is_due = time.perf_counter() - saved > SECONDS_BETWEEN_STATES
             if step + 1 < plan.num_steps and _decided_by_main(is_due, accelerator):
                 save_state(tuning.states, step + 1, accelerator)
@@ -93,17 +101,12 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
     return meter
 
 
-def _check_shares(tuning: Tuning, plan: Plan, world: int) -> None:
-    """Check that every process has a share of a batch, whole where the loss compares its samples.
+def _check_whole(tuning: Tuning, plan: Plan, world: int) -> None:
+    """Check that a process's share of a batch is not cut where the loss compares its samples.
 
     Raises:
-        UserError: one has none, or its share is cut.
+        UserError: it would be.
     """
-    if plan.batch_size < world:
-        raise UserError(
-            f"{world} processes share a batch of {plan.batch_size}: "
-            "expected at least one sample each; use fewer processes or a larger batch_size"
-        )
     share, size = math.ceil(plan.batch_size / world), tuning.recipe.micro_batch
     if isinstance(tuning.task, ComparesSamples) and tuning.task.needs_whole_batch and share > size:
         raise UserError(
@@ -115,7 +118,7 @@ def _check_shares(tuning: Tuning, plan: Plan, world: int) -> None:
 
 def _steps(
     tuning: Tuning, plan: Plan, first: int, accelerator: Accelerator, meter: Meter
-) -> Iterator[tuple[int, list[Loaded]]]:
+) -> Iterator[tuple[int, list[BatchOutcome]]]:
     """Yield every step with this process's micro-batches, counting the time that reading took."""
     rank, world = accelerator.process_index, accelerator.num_processes
     size = tuning.recipe.micro_batch
@@ -138,7 +141,7 @@ def _steps(
 
 
 def _accumulate(
-    tuning: Tuning, model: nn.Module, parts: list[Loaded], step: int, accelerator: Accelerator
+    tuning: Tuning, model: nn.Module, parts: list[BatchOutcome], step: int, accelerator: Accelerator
 ) -> torch.Tensor:
     """Add up the gradient of the global batch's mean loss; return this process's share of it.
 
@@ -175,8 +178,8 @@ def _average(model: TaskModel, recipe: Recipe) -> AveragedModel | None:
     return AveragedModel(model, multi_avg_fn=averaging)
 
 
-def _log(point: TrainingPoint, log: Path, meter: Meter, accelerator: Accelerator) -> None:
-    """Show, track and write down the state of a step.
+def _log(point: TrainingPoint, meter: Meter, accelerator: Accelerator) -> None:
+    """Show and track the state of a step.
 
     Raises:
         UserError: the loss is not finite.
@@ -190,8 +193,6 @@ def _log(point: TrainingPoint, log: Path, meter: Meter, accelerator: Accelerator
     meter.text = f"loss {loss:.4f} lr {rate:.2e}"
     values = {"loss": loss, "lr": rate, "samples_per_second": meter.samples_per_second}
     accelerator.log(values, step=step)
-    if accelerator.is_main_process:
-        note_training(log, point)
 
 
 def _decided_by_main(wish: bool, accelerator: Accelerator) -> bool:

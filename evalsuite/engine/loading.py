@@ -27,7 +27,7 @@ class Place(NamedTuple):
     epoch: int | None
 
 
-class Read(NamedTuple):
+class SampleOutcome(NamedTuple):
     """A sample as read: its inputs, or the reason why there are none.
 
     `mark` tells the state of the files that it was read from.
@@ -39,7 +39,7 @@ class Read(NamedTuple):
     mark: str
 
 
-class Loaded(NamedTuple):
+class BatchOutcome(NamedTuple):
     """A batch as read: what could be read, and what could not, with the reason."""
 
     ids: list[SampleId]
@@ -70,22 +70,22 @@ class Budget:
             )
 
 
-class _Samples(Dataset[Read]):
+class _Samples(Dataset[SampleOutcome]):
     """Reads one sample; the augmentation's random numbers depend on seed, epoch and id alone."""
 
     def __init__(self, index: SampleIndex, task: OpenTask, seed: int, mark: Marking) -> None:
         self.index, self.task, self.seed, self.mark = index, task, seed, mark
 
-    def __getitem__(self, place: Place) -> Read:
+    def __getitem__(self, place: Place) -> SampleOutcome:
         sample = self.index[place.position]
         generator = None
         if place.epoch is not None:
             generator = sample_generator(self.seed, place.epoch, sample.id)
         mark = self.mark(sample)  # first: what changes in between is read anew the next time
         try:
-            return Read(sample.id, self.task.inputs(sample, generator), "", mark)
+            return SampleOutcome(sample.id, self.task.inputs(sample, generator), "", mark)
         except UserError as error:
-            return Read(sample.id, None, str(error), mark)
+            return SampleOutcome(sample.id, None, str(error), mark)
 
 
 def loader(
@@ -95,19 +95,19 @@ def loader(
     *,
     seed: int = 0,
     mark: Marking = lambda _: "",
-) -> Iterable[Loaded]:
+) -> Iterable[BatchOutcome]:
     """Return the batches, read ahead by worker processes where there are cores to spare.
 
     Args:
         mark: what tells the state of a sample's files, for those who want to know it.
     """
 
-    def collate(items: list[Read]) -> Loaded:
+    def collate(items: list[SampleOutcome]) -> BatchOutcome:
         read = [(item.id, item.inputs) for item in items if item.inputs is not None]
         batch = task.collate([inputs for _, inputs in read]) if read else {}
         failures = {item.id: item.failure for item in items if item.inputs is None}
         marks = {item.id: item.mark for item in items if item.inputs is not None}
-        return Loaded([name for name, _ in read], batch, failures, marks)
+        return BatchOutcome([name for name, _ in read], batch, failures, marks)
 
     return DataLoader(
         _Samples(index, task, seed, mark),

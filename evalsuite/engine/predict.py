@@ -11,10 +11,10 @@ import torch
 from accelerate import Accelerator
 
 from evalsuite.contracts.benchmark import Sample
-from evalsuite.contracts.task import Decided, MeasuresSamples, OpenTask
+from evalsuite.contracts.task import Decision, MeasuresSamples, OpenTask
 from evalsuite.data.fingerprint import contents_mark
 from evalsuite.data.index import SampleIndex
-from evalsuite.engine.loading import Batches, Budget, Loaded, Place, files_of, loader
+from evalsuite.engine.loading import Batches, BatchOutcome, Budget, Place, files_of, loader
 from evalsuite.engine.model import TaskModel, blinded
 from evalsuite.engine.progress import Meter, say
 from evalsuite.records.journal import Journal
@@ -24,7 +24,7 @@ from evalsuite.records.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predicting:
+class PredictionWork:
     """What predicting a split works with; `limit` keeps the first samples only."""
 
     task: OpenTask
@@ -36,7 +36,7 @@ class Predicting:
     bad: Budget
 
 
-def predict(work: Predicting, model: TaskModel, run: Run, accelerator: Accelerator) -> Meter:
+def predict(work: PredictionWork, model: TaskModel, run: Run, accelerator: Accelerator) -> Meter:
     """Predict what the run has not yet predicted of a split, and return what it took.
 
     What failed in an earlier session is tried again.
@@ -79,23 +79,23 @@ def predict(work: Predicting, model: TaskModel, run: Run, accelerator: Accelerat
     return meter
 
 
-def _note(journal: Journal, loaded: Loaded, predictions: list[Any], tolerance: float) -> None:
+def _note(journal: Journal, loaded: BatchOutcome, predictions: list[Any], tolerance: float) -> None:
     """Write a batch to the journal, and which of its predictions are near-ties."""
     found = dict(zip(loaded.ids, predictions, strict=True))
-    margins = {name: one.margin for name, one in found.items() if isinstance(one, Decided)}
+    margins = {name: one.margin for name, one in found.items() if isinstance(one, Decision)}
     plain = {
-        name: one.prediction if isinstance(one, Decided) else one for name, one in found.items()
+        name: one.prediction if isinstance(one, Decision) else one for name, one in found.items()
     }
     near_ties = {name: margin < tolerance for name, margin in margins.items()}
     journal.add(plain, loaded.failures, near_ties, loaded.marks)
 
 
-def _mark(work: Predicting, sample: Sample) -> str:
+def _mark(work: PredictionWork, sample: Sample) -> str:
     """Return the state of the files that a sample's prediction comes from."""
     return contents_mark(work.data, files_of(work.task, sample))
 
 
-def _by_length(work: Predicting, positions: list[int]) -> list[int]:
+def _by_length(work: PredictionWork, positions: list[int]) -> list[int]:
     """Return the positions, the longest samples first where the task says how long they are."""
     if not isinstance(work.task, MeasuresSamples):
         return positions

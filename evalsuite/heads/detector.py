@@ -34,7 +34,7 @@ class DetectorSettings:
     masks: MaskSettings = field(default_factory=MaskSettings)
 
 
-class Seen(NamedTuple):
+class ViewFeatures(NamedTuple):
     """One view of a batch: its pyramid, and every image's candidate boxes with scores `[N, K]`."""
 
     levels: list[Tensor]
@@ -90,11 +90,11 @@ class Detector(nn.Module):
         drawn = self.masks.losses(levels[:-1], regions, truths)
         return torch.cat([found, located, drawn[:, None]], dim=1)
 
-    def see(self, map_BDHW: Tensor, sizes_B2: Tensor) -> Seen:
+    def see(self, map_BDHW: Tensor, sizes_B2: Tensor) -> ViewFeatures:
         """Return what a view shows: boxes inside the image, nothing chosen yet."""
         levels = self.pyramid(map_BDHW)
         boxes = self.proposals.boxes(self.proposals(levels), sizes_B2)
-        return Seen(levels, self.boxes(levels[:-1], boxes, sizes_B2))
+        return ViewFeatures(levels, self.boxes(levels[:-1], boxes, sizes_B2))
 
     def draw_masks(
         self, levels: Sequence[Tensor], boxes: Sequence[Tensor], labels: Sequence[Tensor]

@@ -36,7 +36,7 @@ class ProposalSettings:
     iou: float = 0.7
 
 
-class Proposed(NamedTuple):
+class AnchorScores(NamedTuple):
     """What the head says of every anchor, float32, and how many anchors each level has."""
 
     anchors_A4: Tensor
@@ -53,14 +53,14 @@ class Proposals(nn.Module):
         self.strides, self.settings = tuple(strides), settings
         self.net = parts.proposal_head(width, len(RATIOS), settings.num_convs)
 
-    def forward(self, levels: Sequence[Tensor]) -> Proposed:
+    def forward(self, levels: Sequence[Tensor]) -> AnchorScores:
         """Return objectness and deltas of every anchor, in float32 whatever the autocast."""
         objectness, deltas = self.net(list(levels))
         anchors = [
             level_anchors((level.shape[2], level.shape[3]), stride, level.device)
             for level, stride in zip(levels, self.strides, strict=True)
         ]
-        return Proposed(
+        return AnchorScores(
             torch.cat(anchors),
             torch.cat([one.permute(0, 2, 3, 1).flatten(1) for one in objectness], dim=1).float(),
             torch.cat([_per_anchor(one) for one in deltas], dim=1).float(),
@@ -68,7 +68,7 @@ class Proposals(nn.Module):
         )
 
     @torch.no_grad()
-    def boxes(self, proposed: Proposed, sizes_B2: Tensor) -> list[Tensor]:
+    def boxes(self, proposed: AnchorScores, sizes_B2: Tensor) -> list[Tensor]:
         """Return for every image its best proposals `[N, 4]`, inside height and width."""
         how = self.settings
         pre = how.pre_train if self.training else how.pre_test
@@ -84,7 +84,7 @@ class Proposals(nn.Module):
             chosen.append(boxes_N4[kept[: how.post]])
         return chosen
 
-    def losses(self, proposed: Proposed, truth: Sequence[Tensor]) -> Tensor:
+    def losses(self, proposed: AnchorScores, truth: Sequence[Tensor]) -> Tensor:
         """Return `[B, 2]`: the losses of objectness and of boxes of every image.
 
         The box loss is L1, and both are divided by the number of anchors that are looked at.

@@ -14,7 +14,7 @@ from evalsuite.heads.torchvision_detection import overlaps, suppressed
 SOFT_FLOOR = 0.001  # Bodla's soft-NMS code (arXiv:1704.04503), and Detectron's min_score_thres
 
 
-class Found(NamedTuple):
+class ImageObjects(NamedTuple):
     """The objects found in one image, best first; labels count from 0."""
 
     boxes_N4: Tensor
@@ -35,15 +35,15 @@ class Selection:
     soft: bool = False
 
 
-def select(boxes_N4: Tensor, scores_NC: Tensor, how: Selection) -> Found:
+def select(boxes_N4: Tensor, scores_NC: Tensor, how: Selection) -> ImageObjects:
     """Return the best boxes of all classes; a box may be reported for several of them."""
     box, label = torch.where(scores_NC > how.min_score)
     boxes, scores = boxes_N4[box], scores_NC[box, label]
     if how.soft:
         kept, scores = soft_nms(boxes, scores, label, iou=how.iou, most=how.most)
-        return Found(boxes[kept], scores, label[kept])
+        return ImageObjects(boxes[kept], scores, label[kept])
     kept = suppressed(boxes, scores, label, how.iou)[: how.most]
-    return Found(boxes[kept], scores[kept], label[kept])
+    return ImageObjects(boxes[kept], scores[kept], label[kept])
 
 
 def soft_nms(

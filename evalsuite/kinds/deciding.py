@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evalsuite.contracts.task import Decided
+from evalsuite.contracts.task import Decision
 
 
 def decided(
     predictions: Sequence[Any], scores_BC: Tensor, *, borders: Sequence[int] = (1,)
-) -> list[Decided]:
+) -> list[Decision]:
     """Return predictions that are the best of C alternatives.
 
     Args:
@@ -27,4 +27,4 @@ def decided(
     best_BR = listed_BC.topk(max(lasts) + 2, dim=1).values
     gap_B = (best_BR[:, :-1] - best_BR[:, 1:])[:, lasts].amin(dim=1)
     margin_B = gap_B / torch.linalg.vector_norm(scores_BC, math.inf, dim=1).clamp(min=1)
-    return [Decided(*one) for one in zip(predictions, margin_B.tolist(), strict=True)]
+    return [Decision(*one) for one in zip(predictions, margin_B.tolist(), strict=True)]

@@ -184,16 +184,16 @@ def _interval(value: float, resampled: NDArray[np.float64], num_images: int) -> 
     return bounds(resampled)
 
 
-class _Owned(NamedTuple):
+class _TextsByImage(NamedTuple):
     """The texts of image i are `texts[ends[i] : ends[i + 1]]`."""
 
     texts: NDArray[np.int64]
     ends: NDArray[np.int64]
 
 
-def _owned_texts(image_of_text: NDArray[np.int64]) -> _Owned:
+def _owned_texts(image_of_text: NDArray[np.int64]) -> _TextsByImage:
     ends = np.concatenate([[0], np.cumsum(np.bincount(image_of_text))])
-    return _Owned(np.argsort(image_of_text, kind="stable"), ends)
+    return _TextsByImage(np.argsort(image_of_text, kind="stable"), ends)
 
 
 @compiled

@@ -73,7 +73,7 @@ class Journal:
         self._stream.close()
 
 
-class Journaled(NamedTuple):
+class JournalEntries(NamedTuple):
     """What the journals of one split hold, by sample id.
 
     `near_ties` says of each prediction whether it is one (near_ties.py), where that was
@@ -86,9 +86,9 @@ class Journaled(NamedTuple):
     near_ties: dict[Any, bool]
     marks: dict[Any, str]
 
-    def of(self, ids: Collection[Any]) -> "Journaled":
+    def of(self, ids: Collection[Any]) -> "JournalEntries":
         """Return what they hold of some samples."""
-        return Journaled(
+        return JournalEntries(
             {key: said for key, said in self.predictions.items() if key in ids},
             {key: reason for key, reason in self.failures.items() if key in ids},
             {key: is_one for key, is_one in self.near_ties.items() if key in ids},
@@ -96,7 +96,7 @@ class Journaled(NamedTuple):
         )
 
 
-def read_journals(paths: Iterable[Path]) -> Journaled:
+def read_journals(paths: Iterable[Path]) -> JournalEntries:
     """Return everything that the journals hold; torn lines are dropped, the first entry wins.
 
     Raises:
@@ -118,7 +118,7 @@ def read_journals(paths: Iterable[Path]) -> Journaled:
             elif "error" in entry:
                 failures.setdefault(entry["id"], entry["error"])
     unread = {k: v for k, v in failures.items() if k not in predictions}
-    return Journaled(predictions, unread, near_ties, marks)
+    return JournalEntries(predictions, unread, near_ties, marks)
 
 
 def move_entries(path: Path, ids: Collection[Any], kept: Path) -> None:

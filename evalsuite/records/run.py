@@ -11,7 +11,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import read_json, write_json
-from evalsuite.records.journal import Journal, Journaled, move_entries, read_journals
+from evalsuite.records.journal import Journal, JournalEntries, move_entries, read_journals
 from evalsuite.records.shapes import misfit
 
 NAMED = re.compile(r".*-\d{8}-([0-9a-f]{8})")  # a folder that nobody has renamed: day and digest
@@ -50,6 +50,7 @@ class Weights(TypedDict):
 
     origin: str
     sha256: NotRequired[str | None]
+    name: NotRequired[str | None]
     fine_tuned_here: NotRequired[bool]
     num_parameters: NotRequired[int]
 
@@ -177,7 +178,7 @@ class Run:
             move_entries(path, ids, kept / path.name)
         return kept
 
-    def journaled(self, split: str) -> Journaled:
+    def journaled(self, split: str) -> JournalEntries:
         """Return what all processes of all sessions predicted for a split so far."""
         return read_journals((self.folder / "predictions" / split).glob("rank-*.jsonl"))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalsuite.contracts.benchmark import Shown
+from evalsuite.contracts.benchmark import SampleDisplay
 from evalsuite.records.difference import Difference
 from evalsuite.records.report import Report
 from evalsuite.records.score import Score
@@ -114,7 +114,7 @@ def compared_samples(first: Sequence[SampleView], second: Sequence[SampleView]) 
     return found
 
 
-def _merged(mine: Shown, other: Shown) -> Shown:
+def _merged(mine: SampleDisplay, other: SampleDisplay) -> SampleDisplay:
     lines: dict[str, str] = {}
     for label, text in mine.lines.items():
         if other.lines.get(label) == text and not label.startswith("predicted"):
@@ -128,7 +128,7 @@ def _merged(mine: Shown, other: Shown) -> Shown:
     groups["better"] = "A" if difference > 0 else "B" if difference < 0 else "equal"
     outcome = f"A: {mine.outcome}; B: {other.outcome}"
     pictures = tuple(one._replace(caption=_of("A", one.caption)) for one in mine.pictures)
-    return Shown(lines, difference, outcome, "", groups, pictures)
+    return SampleDisplay(lines, difference, outcome, "", groups, pictures)
 
 
 def _of(name: str, caption: str) -> str:

@@ -24,7 +24,7 @@ FREE_SETTINGS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recorded:
+class ScratchRecord:
     """Means over seeds of one task from scratch, and what a run must share to stand beside them.
 
     `world` holds what the marker of the drawn world must hold, seed and size; `fingerprint` is of
@@ -46,7 +46,7 @@ class Recorded:
         return {**asdict(self), "scores": [score.to_json() for score in self.scores]}
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> "Recorded":
+    def from_json(cls, fields: Mapping[str, Any]) -> "ScratchRecord":
         """Return what `to_json` wrote."""
         return cls(**{**fields, "scores": [Score.from_json(one) for one in fields["scores"]]})
 
@@ -99,13 +99,13 @@ def parted(baselines: Sequence[Score]) -> tuple[list[Score], list[Score]]:
 
 
 @cache
-def recorded() -> tuple[Recorded, ...]:
+def recorded() -> tuple[ScratchRecord, ...]:
     """Return what is recorded, as `make tinyworld-table` wrote it."""
     content = json.loads((files(__package__) / RECORD).read_text("utf-8"))
-    return tuple(Recorded.from_json(one) for one in content)
+    return tuple(ScratchRecord.from_json(one) for one in content)
 
 
-def _is_comparable(report: Report, one: Recorded) -> bool:
+def _is_comparable(report: Report, one: ScratchRecord) -> bool:
     """Return whether nothing but the weights tells a run from the recorded ones."""
     asked = (report.task, report.split, report.backbone)
     return (

@@ -30,7 +30,7 @@ LICENSE = {
 }
 
 
-class Asked(NamedTuple):
+class ImageQuestion(NamedTuple):
     """A question of one image."""
 
     image_id: int
@@ -54,7 +54,7 @@ def write_vqa(world: World) -> None:
         write_json(folder / f"v2_OpenEnded_mscoco_{name}_questions.json", _questions(name, part))
 
 
-def asked_of(world: World, name: str) -> list[Asked]:
+def asked_of(world: World, name: str) -> list[ImageQuestion]:
     """Return the questions of a folder's images, by image and then by id."""
     rng = np.random.default_rng((world.seed, STREAMS[name], 0, 3))
     scenes = list(world.scenes(name))
@@ -71,7 +71,7 @@ def asked_of(world: World, name: str) -> list[Asked]:
                 other, other_truth = partner
                 found[other].setdefault(one.text, (one, other_truth))
     return [
-        Asked(number, number * 1000 + place, one, truth)
+        ImageQuestion(number, number * 1000 + place, one, truth)
         for (number, _), questions in zip(scenes, found, strict=True)
         for place, (one, truth) in enumerate(questions.values())
     ]
@@ -88,7 +88,7 @@ def _partner(
     return None
 
 
-def _questions(name: str, asked: list[Asked]) -> dict[str, Any]:
+def _questions(name: str, asked: list[ImageQuestion]) -> dict[str, Any]:
     """Return the content of an official question file."""
     return {
         "info": INFO,
@@ -107,7 +107,7 @@ def _questions(name: str, asked: list[Asked]) -> dict[str, Any]:
     }
 
 
-def _annotations(world: World, name: str, asked: list[Asked]) -> dict[str, Any]:
+def _annotations(world: World, name: str, asked: list[ImageQuestion]) -> dict[str, Any]:
     """Return the content of an official annotation file."""
     rng = np.random.default_rng((world.seed, STREAMS[name], 0, 4))
     return {
@@ -119,7 +119,7 @@ def _annotations(world: World, name: str, asked: list[Asked]) -> dict[str, Any]:
     }
 
 
-def _annotation(one: Asked, rng: np.random.Generator) -> dict[str, Any]:
+def _annotation(one: ImageQuestion, rng: np.random.Generator) -> dict[str, Any]:
     """Return one official annotation."""
     given = ten_answers(one.truth, rng)
     return {

@@ -14,7 +14,7 @@ from evalsuite.engine.checking import check_split
 from evalsuite.engine.finetune import finetune_model
 from evalsuite.engine.loading import Budget
 from evalsuite.engine.model import TaskModel
-from evalsuite.engine.predict import Predicting, predict
+from evalsuite.engine.predict import PredictionWork, predict
 from evalsuite.engine.progress import say
 from evalsuite.records.errors import UserError
 from evalsuite.records.lock import folders_freed
@@ -152,10 +152,10 @@ def _tune(work: Work, run: Run, request: Request) -> None:
     work.accelerator.wait_for_everyone()
 
 
-def _predicting(work: Work, request: Request, split: str, index: SampleIndex) -> Predicting:
+def _predicting(work: Work, request: Request, split: str, index: SampleIndex) -> PredictionWork:
     """Return what predicting the split works with."""
     is_part = request.limit is not None and request.limit < len(index)
-    return Predicting(
+    return PredictionWork(
         task=work.open_task,
         recipe=work.recipe,
         data=work.data,
@@ -174,7 +174,7 @@ def _loaded(work: Work, run: Run) -> TaskModel:
     return work.model
 
 
-def _note_split(work: Work, run: Run, predicting: Predicting) -> None:
+def _note_split(work: Work, run: Run, predicting: PredictionWork) -> None:
     """Write down which data the split is read from.
 
     Where its files are others than before, nothing predicted counts any longer; the fine-tuned

@@ -15,20 +15,20 @@ PRETRAINED = "pretrained"  # origins of shipped files begin so, and none of them
 LONGEST_HEADER = 100_000_000  # bytes; the safetensors format's own limit
 
 
-class Answering(NamedTuple):
+class AnswerMode(NamedTuple):
     """Regime and protocol; None where nobody knows."""
 
     regime: str | None = None
     protocol: str | None = None
 
 
-def unlike(answerings: Sequence[Answering]) -> str:
+def unlike(answerings: Sequence[AnswerMode]) -> str:
     """Return in which of regime and protocol two runs, A and B, differ or may; empty: in neither.
 
     Of result files nothing is known, and `answerings` is empty.
     """
     reasons = []
-    for place, name in enumerate(Answering._fields):
+    for place, name in enumerate(AnswerMode._fields):
         words = [one[place] for one in answerings]
         if len(words) == 2 and (None in words or words[0] != words[1]):
             first, second = (word or "not known" for word in words)
@@ -43,17 +43,17 @@ class _Training(NamedTuple):
     regime: str | None = None
 
 
-def answering_of(run: Run) -> Answering:
+def answering_of(run: Run) -> AnswerMode:
     """Return what a run says of itself, or what is certain of an older run."""
     if "regime" in run.facts:
-        return Answering(run.facts["regime"], run.facts.get("protocol"))
+        return AnswerMode(run.facts["regime"], run.facts.get("protocol"))
     identity = run.facts["identity"]
     card = benchmark_named(identity["task"]).card
     commands = [str(session.get("command", "")).split() for session in run.facts["sessions"]]
     is_zero_shot = any("--zero-shot" in words for words in commands)
     weights = run.facts["weights"]
     regime = regime_of(card, weights, identity["recipe"], is_zero_shot=is_zero_shot)
-    return Answering(regime, card.protocol)
+    return AnswerMode(regime, card.protocol)
 
 
 def regime_of(

@@ -17,7 +17,7 @@ from evalsuite.contracts.benchmark import (
 from evalsuite.data.predicted import predicted
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import read_json
-from evalsuite.records.journal import Journaled
+from evalsuite.records.journal import JournalEntries
 from evalsuite.records.near_ties import TOLERANCES, NearTies
 from evalsuite.records.report import Report, report_misfit
 from evalsuite.records.run import Run
@@ -41,7 +41,7 @@ class Answers(NamedTuple):
     split: str
     source: dict[str, Any]
     limit: int | None
-    journaled: Journaled
+    journaled: JournalEntries
     references: Any = None
 
     @property

@@ -18,7 +18,7 @@ from evalsuite.records.difference import Difference
 from evalsuite.records.errors import UserError
 from evalsuite.records.run import Run
 from evalsuite.records.score import Score
-from evalsuite.verbs.regimes import Answering, answering_of, unlike
+from evalsuite.verbs.regimes import AnswerMode, answering_of, unlike
 
 TWO_SETS = "--paired compares two runs, or two --predictions files of one task"
 
@@ -63,12 +63,12 @@ class Scorable(NamedTuple):
     data: Path
     sets: Sequence[Predictions]
     references: Any
-    answerings: Sequence[Answering] = ()
+    answerings: Sequence[AnswerMode] = ()
 
     @property
-    def answering(self) -> Answering:
+    def answering(self) -> AnswerMode:
         """How the predictions were made, where that is known and the same for all of them."""
-        return self.answerings[0] if len(set(self.answerings)) == 1 else Answering()
+        return self.answerings[0] if len(set(self.answerings)) == 1 else AnswerMode()
 
 
 def scorable(request: ScoreRequest) -> Scorable:

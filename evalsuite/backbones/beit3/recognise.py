@@ -30,7 +30,7 @@ CLASS_KEYS = ("head.3.weight", "head.dense2.weight", "head.weight")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recognised:
+class CheckpointContents:
     """What a checkpoint is.
 
     `backbone` is None for a shape that has no name here; `task` None when there is no known head;
@@ -81,7 +81,7 @@ def head_key(state: Mapping[str, Tensor]) -> str | None:
     return next((key for key in HEAD_KEYS if key in state), None)
 
 
-def recognise(state: Mapping[str, Tensor], source: str = "the checkpoint") -> Recognised:
+def recognise(state: Mapping[str, Tensor], source: str = "the checkpoint") -> CheckpointContents:
     """Return what a state dictionary with official keys holds.
 
     Raises:
@@ -100,7 +100,7 @@ def recognise(state: Mapping[str, Tensor], source: str = "the checkpoint") -> Re
     shape = (depth, patch.shape[0], patch.shape[-1])
     named = (n for n, c in CONFIGS.items() if (c.depth, c.width, c.patch_size) == shape)
     classifier = next((state[key] for key in CLASS_KEYS if key in state), None)
-    return Recognised(
+    return CheckpointContents(
         backbone=next(named, None),
         image_size=math.isqrt(len(positions) - 3) * patch.shape[-1],
         final_norm="beit3.encoder.layer_norm.A.weight" in state,
@@ -111,7 +111,7 @@ def recognise(state: Mapping[str, Tensor], source: str = "the checkpoint") -> Re
     )
 
 
-def convert(checkpoint: Path, out: Path, wanted: str | None = None) -> Recognised:
+def convert(checkpoint: Path, out: Path, wanted: str | None = None) -> CheckpointContents:
     """Rewrite a checkpoint as safetensors without running its pickle; return what it holds.
 
     The keys are the official ones; the file's metadata names its origin.

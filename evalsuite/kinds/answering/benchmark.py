@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleDisplay, SampleId
 from evalsuite.data.reading import shortened
 from evalsuite.kinds.answering.baselines import learn_prior
 from evalsuite.kinds.answering.files import read_results
@@ -159,7 +159,7 @@ class AnsweringBenchmark:
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str
-    ) -> Callable[[Sample], Shown]:
+    ) -> Callable[[Sample], SampleDisplay]:
         """Return what shows a question on a page."""
         return showing(predictions, references)
 

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from evalsuite.contracts.benchmark import Mark, Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Mark, Predictions, Sample, SampleDisplay, SampleId
 from evalsuite.metrics.vqa.exact import fitting_values
 from evalsuite.metrics.vqa.references import VqaReferences
 
 
 def showing(
     predictions: Predictions, references: VqaReferences | None
-) -> Callable[[Sample], Shown]:
+) -> Callable[[Sample], SampleDisplay]:
     """Return what shows a question; without references the answer stands alone."""
     accuracies: Mapping[SampleId, float] = {}
     if references is not None:
@@ -18,16 +18,18 @@ def showing(
         ids = references.question_ids
         accuracies = dict(zip(ids, values.tolist(), strict=True))
 
-    def show(sample: Sample) -> Shown:
+    def show(sample: Sample) -> SampleDisplay:
         lines = {"question": sample.text, "predicted": str(predictions[sample.id])}
         accuracy = accuracies.get(sample.id)
         if accuracy is None:
-            return Shown(lines)
+            return SampleDisplay(lines)
         said = Counter(sample.target["answers"]).most_common()
         lines["people said"] = ", ".join(f"{answer} ({count})" for answer, count in said)
         groups = {"answer type": sample.target["answer_type"]}
         groups["question type"] = sample.target["question_type"]
-        return Shown(lines, accuracy, f"accuracy {100 * accuracy:.0f}", _mark(accuracy), groups)
+        return SampleDisplay(
+            lines, accuracy, f"accuracy {100 * accuracy:.0f}", _mark(accuracy), groups
+        )
 
     return show
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleDisplay, SampleId
 from evalsuite.data.karpathy import CaptionedImage
 from evalsuite.data.reading import shortened
 from evalsuite.kinds.captioning.files import read_caption_results, write_caption_results
@@ -131,7 +131,7 @@ class CaptionBenchmark:
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str
-    ) -> Callable[[Sample], Shown]:
+    ) -> Callable[[Sample], SampleDisplay]:
         """Return what shows an image on a page."""
         return showing(predictions, references)
 

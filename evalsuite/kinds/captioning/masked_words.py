@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from evalsuite.contracts.backbone import Backbone
 from evalsuite.contracts.benchmark import Sample
-from evalsuite.contracts.task import Batch, Decided
+from evalsuite.contracts.task import Batch, Decision
 from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
 from evalsuite.data.masking import hide_words
@@ -94,4 +94,4 @@ class Captioner:
         """Return the caption of each image."""
         search = greedy_search if self._recipe.greedy else beam_search
         captions = search(backbone, head, batch["image"], self._rules)
-        return [Decided(self._tokenizer.decode(one.words), one.margin) for one in captions]
+        return [Decision(self._tokenizer.decode(one.words), one.margin) for one in captions]

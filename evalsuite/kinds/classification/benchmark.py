@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleDisplay, SampleId
 from evalsuite.data.names import IMAGE_SUFFIXES, image_ids
 from evalsuite.data.reading import read_text
 from evalsuite.kinds.classification.names import described_places
@@ -187,7 +187,7 @@ class ClassificationBenchmark:
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str
-    ) -> Callable[[Sample], Shown]:
+    ) -> Callable[[Sample], SampleDisplay]:
         """Return what shows an image on a page."""
         return showing(predictions, self.wnids(data, split), self.class_names(data))
 

@@ -5,20 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from evalsuite.contracts.benchmark import Mark, Predictions, Sample, Shown
+from evalsuite.contracts.benchmark import Mark, Predictions, Sample, SampleDisplay
 
 NUM_CLASSES = 5
 
 
 def showing(
     predictions: Predictions, wnids: Sequence[str], names: Mapping[str, str]
-) -> Callable[[Sample], Shown]:
+) -> Callable[[Sample], SampleDisplay]:
     """Return what shows an image; classes without a name go by their wnid."""
 
     def name(wnid: str) -> str:
         return names.get(wnid, wnid)
 
-    def show(sample: Sample) -> Shown:
+    def show(sample: Sample) -> SampleDisplay:
         best = _best(predictions[sample.id], wnids)
         label = str(sample.target["wnid"])
         rank = best.index(label) if label in best else None
@@ -29,7 +29,7 @@ def showing(
         }
         score = -float(NUM_CLASSES if rank is None else rank)
         outcome = f"not among the first {len(best)}" if rank is None else f"place {rank + 1}"
-        return Shown(lines, score, outcome, mark)
+        return SampleDisplay(lines, score, outcome, mark)
 
     return show
 

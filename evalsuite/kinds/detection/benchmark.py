@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleDisplay, SampleId
 from evalsuite.data.reading import shortened
 from evalsuite.kinds.detection.checks import SizeCheck, refuse_useless_training
 from evalsuite.kinds.detection.files import Instances, read_instances
 from evalsuite.kinds.detection.shown import showing
 from evalsuite.metrics.coco.ap import (
-    Evaluated,
+    CocoEvaluation,
     Kind,
     ap_scores,
     class_ap,
@@ -194,7 +194,7 @@ class DetectionBenchmark:
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str
-    ) -> Callable[[Sample], Shown]:
+    ) -> Callable[[Sample], SampleDisplay]:
         """Return what shows an image on a page."""
         return showing(
             predictions, self.categories(data, split), is_held_back=self._is_held_back(split)
@@ -251,13 +251,13 @@ class DetectionBenchmark:
         return self.card.split(split).server is not None
 
 
-def _evaluated(found: Detections, truth: Truth) -> dict[Kind, Evaluated]:
+def _evaluated(found: Detections, truth: Truth) -> dict[Kind, CocoEvaluation]:
     """Return the evaluation of each kind that can be scored; says which cannot, and why.
 
     Raises:
         UserError: none can.
     """
-    evaluated: dict[Kind, Evaluated] = {}
+    evaluated: dict[Kind, CocoEvaluation] = {}
     reasons: list[UserError] = []
     for kind in _kinds(found):
         try:

@@ -17,7 +17,7 @@ from evalsuite.data.images import read_image
 from evalsuite.heads.cascade import Truth
 from evalsuite.heads.detector import Detector
 from evalsuite.heads.instance_masks import pasted
-from evalsuite.heads.suppression import Found
+from evalsuite.heads.suppression import ImageObjects
 from evalsuite.kinds.detection.benchmark import DetectionBenchmark
 from evalsuite.kinds.detection.checks import refuse_other_size
 from evalsuite.kinds.detection.instances import (
@@ -28,7 +28,7 @@ from evalsuite.kinds.detection.instances import (
     jittered,
 )
 from evalsuite.kinds.detection.recipes import DetectionRecipe
-from evalsuite.kinds.detection.views import Looking, View, find, mirrored
+from evalsuite.kinds.detection.views import View, ViewFinder, find, mirrored
 from evalsuite.records.errors import UserError
 
 DECIMALS_OF_BOXES, DECIMALS_OF_SCORES = 2, 5  # a line of the journal stays small
@@ -138,7 +138,7 @@ class ObjectDetector:
         for number in range(sum(name.startswith("image_") for name in batch)):
             view = View(batch[f"image_{number}"], batch[f"content_{number}"], False)
             views += [view, mirrored(view)] if recipe.test_flip else [view]
-        looking = Looking(backbone, head, self._window, recipe.global_layers, recipe.selection())
+        looking = ViewFinder(backbone, head, self._window, recipe.global_layers, recipe.selection())
         found = find(looking, views, batch["size"])
         return [
             self.records(objects, masks, size)
@@ -149,7 +149,9 @@ class ObjectDetector:
     def _window(self) -> int | None:
         return self._recipe.window or None
 
-    def records(self, objects: Found, masks_NMM: Tensor, size: list[int]) -> list[dict[str, Any]]:
+    def records(
+        self, objects: ImageObjects, masks_NMM: Tensor, size: list[int]
+    ) -> list[dict[str, Any]]:
         """Return one image's records, boxes in its own pixels; one mask at a time is ever large."""
         records = []
         columns = (objects.boxes_N4, objects.scores_N, objects.labels_N, masks_NMM)

@@ -9,7 +9,7 @@ from hotcoco import mask as run_lengths
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from evalsuite.contracts.benchmark import Mark, Paint, Picture, Predictions, Sample, Shown
+from evalsuite.contracts.benchmark import Mark, Paint, Picture, Predictions, Sample, SampleDisplay
 from evalsuite.data.colours import OPACITY, colour_of
 from evalsuite.kinds.detection.outlines import outline_of, rasterised
 from evalsuite.records.errors import UserError
@@ -32,16 +32,16 @@ class Thing(NamedTuple):
 
 def showing(
     predictions: Predictions, names: Mapping[Any, str], *, is_held_back: bool
-) -> Callable[[Sample], Shown]:
+) -> Callable[[Sample], SampleDisplay]:
     """Return what shows an image: what was found with a score of 0.3 or more, and what is true."""
 
-    def show(sample: Sample) -> Shown:
+    def show(sample: Sample) -> SampleDisplay:
         found = _found(predictions[sample.id], names)
         path = sample.images[0]
         predicted = Picture(path, "predicted", _paint(found))
         lines = {f"predicted, score {SHOWN_FROM} or more": _listed(found)}
         if is_held_back:
-            return Shown(lines, pictures=(predicted,))
+            return SampleDisplay(lines, pictures=(predicted,))
         every = _true(sample, names)
         true = [thing for thing, is_crowd in every if not is_crowd]
         crowds = [thing for thing, is_crowd in every if is_crowd]
@@ -54,7 +54,7 @@ def showing(
         f1 = 2 * hits / (len(found) + len(true)) if found or true else 1.0
         mark: Mark = "right" if f1 == 1 else "partly right" if hits else "wrong"
         outcome = f"{hits} of {len(true)} found, {len(found) - hits} false"
-        return Shown(lines, f1, outcome, mark, pictures=pictures)
+        return SampleDisplay(lines, f1, outcome, mark, pictures=pictures)
 
     return show
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from evalsuite.contracts.backbone import Backbone
-from evalsuite.heads.detector import Detector, Seen
+from evalsuite.heads.detector import Detector, ViewFeatures
 from evalsuite.heads.regions import clipped, is_nonempty
-from evalsuite.heads.suppression import Found, Selection, select
+from evalsuite.heads.suppression import ImageObjects, Selection, select
 
 
 class View(NamedTuple):
@@ -46,7 +46,7 @@ class View(NamedTuple):
         return torch.stack([width - x1, y0, width - x0, y1], dim=1)
 
 
-class Looking(NamedTuple):
+class ViewFinder(NamedTuple):
     """What looks at the views: attention windows are in patches, None for none."""
 
     backbone: Backbone
@@ -64,7 +64,9 @@ def mirrored(view: View) -> View:
     return View(image_BCHW, view.content_B2, not view.mirrored)
 
 
-def find(looking: Looking, views: Sequence[View], sizes_B2: Tensor) -> list[tuple[Found, Tensor]]:
+def find(
+    looking: ViewFinder, views: Sequence[View], sizes_B2: Tensor
+) -> list[tuple[ImageObjects, Tensor]]:
     """Return every image's objects in its own pixels, with small masks `[N, M, M]`.
 
     The boxes of all views are chosen from together, once. Then every view draws the chosen boxes'
@@ -96,7 +98,7 @@ def find(looking: Looking, views: Sequence[View], sizes_B2: Tensor) -> list[tupl
     return [(image, mask / len(views)) for image, mask in zip(found, total, strict=True)]
 
 
-def _seen(looking: Looking, view: View) -> Seen:
+def _seen(looking: ViewFinder, view: View) -> ViewFeatures:
     """Return what one view shows."""
     (map_BDHW,) = looking.backbone.feature_maps(
         view.image_BCHW, window=looking.window, global_layers=looking.global_layers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleDisplay, SampleId
 from evalsuite.data.names import image_stem
 from evalsuite.data.official_json import refuse_repeated
 from evalsuite.data.reading import shortened
@@ -125,7 +125,7 @@ class ReasoningBenchmark:
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str
-    ) -> Callable[[Sample], Shown]:
+    ) -> Callable[[Sample], SampleDisplay]:
         """Return what shows an example on a page."""
         return showing(predictions)
 

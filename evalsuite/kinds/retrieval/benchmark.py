@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleDisplay, SampleId
 from evalsuite.data.karpathy import CaptionedImage
 from evalsuite.kinds.retrieval.features import Pool, features_of
 from evalsuite.kinds.retrieval.near_ties import count_near_ties
@@ -145,7 +145,7 @@ class RetrievalBenchmark:
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str
-    ) -> Callable[[Sample], Shown]:
+    ) -> Callable[[Sample], SampleDisplay]:
         """Return what shows a pair on a page."""
         return showing(predictions, references, self.samples(data, split))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from evalsuite.contracts.benchmark import Mark, Picture, Predictions, Sample, Shown
+from evalsuite.contracts.benchmark import Mark, Picture, Predictions, Sample, SampleDisplay
 from evalsuite.kinds.retrieval.features import Pool, features_of
 from evalsuite.kinds.retrieval.results import DIRECTIONS
 
@@ -15,10 +15,10 @@ NUM_TEXTS = 3
 
 def showing(
     predictions: Predictions, pool: Pool, samples: Iterable[Sample]
-) -> Callable[[Sample], Shown]:
+) -> Callable[[Sample], SampleDisplay]:
     """Return what shows a pair of image and text; ranked ids, without features, show nothing."""
     if set(predictions) == set(DIRECTIONS):
-        return lambda sample: Shown({"text": sample.text})
+        return lambda sample: SampleDisplay({"text": sample.text})
     features = features_of(predictions, pool)
     texts, paths = {}, {}
     for sample in samples:
@@ -34,10 +34,10 @@ def showing(
             shown.append(Picture(paths[id], f"found {rank}: {'its own' if id == own else 'other'}"))
         return tuple(shown)
 
-    def show(sample: Sample) -> Shown:
+    def show(sample: Sample) -> SampleDisplay:
         own = sample.target["image_id"]
         if sample.id not in place_of_text:
-            return Shown({"text": sample.text})
+            return SampleDisplay({"text": sample.text})
         scores_I = features.images_ID @ features.texts_TD[place_of_text[sample.id]]
         rank = 1 + int((scores_I > scores_I[place_of_image[own]]).sum())
         lines = {"text": sample.text, "rank of its image": f"{rank:,} of {len(scores_I):,}"}
@@ -48,6 +48,8 @@ def showing(
             lines["texts found for the image"] = "\n".join(texts[id] for id in found)
         mark: Mark = "right" if rank == 1 else "partly right" if rank <= 10 else "wrong"
         best = np.argsort(-scores_I, kind="stable")[:NUM_IMAGES]
-        return Shown(lines, -float(rank), f"rank {rank:,}", mark, pictures=pictures(own, best))
+        return SampleDisplay(
+            lines, -float(rank), f"rank {rank:,}", mark, pictures=pictures(own, best)
+        )
 
     return show

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from PIL import Image
 
-from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleId, Shown
+from evalsuite.contracts.benchmark import Card, Predictions, Sample, SampleDisplay, SampleId
 from evalsuite.data.names import IMAGE_SUFFIXES
 from evalsuite.data.reading import shortened
 from evalsuite.kinds.segmentation.checks import LabelCheck
@@ -167,7 +167,7 @@ class SegmentationBenchmark:
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str
-    ) -> Callable[[Sample], Shown]:
+    ) -> Callable[[Sample], SampleDisplay]:
         """Return what shows an image on a page."""
         return showing(predictions, _labels, data, self.class_names(data))
 

@@ -28,8 +28,8 @@ from evalsuite.kinds.segmentation.files import packed_labels
 from evalsuite.kinds.segmentation.inference import (
     MULTI_SCALE,
     SINGLE_SCALE,
-    Reading,
-    Seen,
+    ImageView,
+    ViewReader,
     labels_of,
     whole_patches,
 )
@@ -138,13 +138,13 @@ class PixelClassifier:
             whole: Tensor = head.scores(maps, (filled.shape[2], filled.shape[3]))
             return whole[..., :height, :width]
 
-        reading = Reading(self._recipe.flip_test, self._recipe.window(), scores, head)
+        reading = ViewReader(self._recipe.flip_test, self._recipe.window(), scores, head)
         found = []
         for row, (height, width) in enumerate(batch["size"].tolist()):
             views = []
             for number, (_, weight) in enumerate(self._views):
                 rows, columns = batch[f"content_{number}"][row].tolist()
-                views.append(Seen(batch[f"image_{number}"][row, :, :rows, :columns], weight))
+                views.append(ImageView(batch[f"image_{number}"][row, :, :rows, :columns], weight))
             labels_HW = labels_of(views, (height, width), reading).cpu().numpy() + 1
             if "truth" in batch and not self._recipe.save_maps:
                 truth_HW = batch["truth"][row, :height, :width].contiguous().cpu().numpy()

@@ -79,14 +79,14 @@ def whole_patches(image_BCHW: Tensor, patch: int) -> Tensor:
     return F.pad(image_BCHW, (0, -width % patch, 0, -height % patch))
 
 
-class Seen(NamedTuple):
+class ImageView(NamedTuple):
     """One view of one image: its pixels `[3, H, W]` and its weight."""
 
     image_CHW: Tensor
     weight: float
 
 
-class Reading(NamedTuple):
+class ViewReader(NamedTuple):
     """How a view is read: mirrored too or not, in which windows, by which model."""
 
     flip: bool
@@ -95,7 +95,7 @@ class Reading(NamedTuple):
     combine: Combines
 
 
-def labels_of(views: Sequence[Seen], size: tuple[int, int], reading: Reading) -> Tensor:
+def labels_of(views: Sequence[ImageView], size: tuple[int, int], reading: ViewReader) -> Tensor:
     """Return the class of every pixel of one image, `[*size]`, uint8 from 0.
 
     A single view keeps its scores as they are; several are averaged as the head says.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evalsuite.contracts.benchmark import Paint, Picture, Predictions, Sample, Shown
+from evalsuite.contracts.benchmark import Paint, Picture, Predictions, Sample, SampleDisplay
 from evalsuite.data.colours import painted_labels
 from evalsuite.kinds.segmentation.files import LabelMap, read_labels
 from evalsuite.metrics.miou import confusion_counts
@@ -22,21 +22,21 @@ def showing(
     labels_of: Callable[[Any], LabelMap | None],
     data: Path,
     names: Sequence[str],
-) -> Callable[[Sample], Shown]:
+) -> Callable[[Sample], SampleDisplay]:
     """Return what shows an image.
 
     Args:
         labels_of: takes a prediction; None where it is confusion counts without a map.
     """
 
-    def show(sample: Sample) -> Shown:
+    def show(sample: Sample) -> SampleDisplay:
         path = sample.target["annotation"]
         said = labels_of(predictions[sample.id])
         pictures = [Picture(sample.images[0], "image")]
         if said is not None:
             pictures.append(Picture(sample.images[0], "predicted", _paint(said)))
         if not path:
-            return Shown({"image": str(sample.id)}, pictures=tuple(pictures))
+            return SampleDisplay({"image": str(sample.id)}, pictures=tuple(pictures))
         pictures.append(Picture(sample.images[0], "truth", _paint_file(data / path)))
         counts = predictions[sample.id]
         if said is not None:
@@ -45,7 +45,7 @@ def showing(
         accuracy = float(rows[rows[:, 0] == rows[:, 1], 2].sum() / max(1, rows[:, 2].sum()))
         lines = {"true classes": _classes(rows, names), "taken for another": _mixed(rows, names)}
         outcome = f"{100 * accuracy:.1f}% of the pixels right"
-        return Shown(lines, accuracy, outcome, pictures=tuple(pictures))
+        return SampleDisplay(lines, accuracy, outcome, pictures=tuple(pictures))
 
     return show
 

@@ -17,7 +17,7 @@ from evalsuite.metrics.captions.spice import Spice
 Floats = NDArray[np.float64]
 
 
-class Measured(NamedTuple):
+class ScorerResults(NamedTuple):
     """What the scorers say of one set of captions; None where one could not run."""
 
     bleu: Bleu
@@ -27,7 +27,7 @@ class Measured(NamedTuple):
     spice: Spice | None = None
 
 
-def caption_intervals(scored: Measured) -> dict[str, tuple[float, float]]:
+def caption_intervals(scored: ScorerResults) -> dict[str, tuple[float, float]]:
     """Return the interval of every score, 0 to 1, by its name.
 
     BLEU and METEOR are computed anew from the statistics summed over each resample; the others

@@ -20,7 +20,7 @@ from evalsuite.metrics.captions.ids import (
     refuse_bad_captions,
     refuse_other_ids,
 )
-from evalsuite.metrics.captions.intervals import Measured, caption_intervals
+from evalsuite.metrics.captions.intervals import ScorerResults, caption_intervals
 from evalsuite.metrics.captions.meteor import Meteor, meteor
 from evalsuite.metrics.captions.ngrams import CaptionTable, grams_of
 from evalsuite.metrics.captions.ptb import tokenize
@@ -119,7 +119,7 @@ def tokenised(
     return Tokens(references, tokenize([predictions[name] for name in captions]))
 
 
-def measured(tokens: Tokens, *, with_java: bool = False) -> Measured:
+def measured(tokens: Tokens, *, with_java: bool = False) -> ScorerResults:
     """Return the scores of tokenised captions; METEOR and SPICE only where Java is asked for."""
     table = CaptionTable.of(tokens.references, tokens.hypotheses)
     counts, sums = BleuCounts(table), CiderSums(table)
@@ -127,7 +127,7 @@ def measured(tokens: Tokens, *, with_java: bool = False) -> Measured:
         counts.add(grams)
         sums.add(grams)
     rouge = rouge_l(table, tokens.references, tokens.hypotheses)
-    found = Measured(counts.result(), rouge, sums.result())
+    found = ScorerResults(counts.result(), rouge, sums.result())
     if not with_java:
         return found
     return found._replace(
@@ -149,7 +149,7 @@ def _if_possible(
     return None
 
 
-def _scores(scored: Measured, interval: bool) -> list[Score]:
+def _scores(scored: ScorerResults, interval: bool) -> list[Score]:
     """Return the scores of the whole set, CIDEr first."""
     bleu = {f"bleu_{place + 1}": value for place, value in enumerate(scored.bleu.corpus)}
     values = {"cider": scored.cider.corpus, **bleu}
@@ -167,7 +167,7 @@ def _domain_scores(
     predictions: Mapping[SampleId, str],
     references: CaptionReferences,
     names: Sequence[SampleId],
-    whole: Measured,
+    whole: ScorerResults,
     interval: bool,
 ) -> list[Score]:
     """Return CIDEr and SPICE of the images of one domain."""

@@ -62,7 +62,7 @@ FIGURES = (
 )
 
 
-class Evaluated(NamedTuple):
+class CocoEvaluation(NamedTuple):
     """What pycocotools calls `eval`, and the engine that can count again without some images.
 
     `precision` is thresholds x recalls x classes x areas x maxima, `recall` lacks the recalls;
@@ -74,7 +74,7 @@ class Evaluated(NamedTuple):
     engine: Any
 
 
-def evaluate(detections: Detections, truth: Truth, kind: Kind) -> Evaluated:
+def evaluate(detections: Detections, truth: Truth, kind: Kind) -> CocoEvaluation:
     """Return every precision and recall entry of a result file's boxes or masks.
 
     Raises:
@@ -100,10 +100,12 @@ def evaluate(detections: Detections, truth: Truth, kind: Kind) -> Evaluated:
         raise UserError(f"{truth.path}: {kind}es cannot be evaluated: {error}") from None
     engine.accumulate()
     arrays: dict[str, Any] = engine.eval or {}
-    return Evaluated(np.asarray(arrays["precision"]), np.asarray(arrays["recall"]), engine)
+    return CocoEvaluation(np.asarray(arrays["precision"]), np.asarray(arrays["recall"]), engine)
 
 
-def ap_scores(evaluated: Evaluated, truth: Truth, kind: Kind, *, interval: bool) -> list[Score]:
+def ap_scores(
+    evaluated: CocoEvaluation, truth: Truth, kind: Kind, *, interval: bool
+) -> list[Score]:
     """Return the twelve figures in percent, `box_ap` (or `mask_ap`) first; -1 without any truth.
 
     The 95% interval is the value -+ 2.093 standard errors of the delete-a-group jackknife over 20
@@ -131,7 +133,7 @@ def ap_scores(evaluated: Evaluated, truth: Truth, kind: Kind, *, interval: bool)
     return scores
 
 
-def paired_ap(first: Evaluated, second: Evaluated, truth: Truth, kind: Kind) -> Score:
+def paired_ap(first: CocoEvaluation, second: CocoEvaluation, truth: Truth, kind: Kind) -> Score:
     """Return the AP of `first` minus that of `second` in points, with the jackknife's interval."""
     values = [_percent(_mean(_entries(one, FIGURES[0]))) for one in (first, second)]
     left_out = [left_out_figures(evaluated, truth) for evaluated in (first, second)]
@@ -142,7 +144,7 @@ def paired_ap(first: Evaluated, second: Evaluated, truth: Truth, kind: Kind) -> 
     return difference(f"{kind}_ap", value, interval, n=truth.num_images)
 
 
-def class_ap(evaluated: Evaluated, truth: Truth, kind: Kind) -> list[Score]:
+def class_ap(evaluated: CocoEvaluation, truth: Truth, kind: Kind) -> list[Score]:
     """Return AP in percent of every class that has ground truth, named `box_ap/<class>`."""
     scores = []
     for place, name in enumerate(truth.class_names.values()):
@@ -155,7 +157,9 @@ def class_ap(evaluated: Evaluated, truth: Truth, kind: Kind) -> list[Score]:
     return scores
 
 
-def left_out_figures(evaluated: Evaluated, truth: Truth) -> dict[str, NDArray[np.float64]] | None:
+def left_out_figures(
+    evaluated: CocoEvaluation, truth: Truth
+) -> dict[str, NDArray[np.float64]] | None:
     """Return each figure in percent without each of the 20 groups of images; None below 20 images.
 
     The groups depend on the number of images alone, so two result files can be compared pairwise.
@@ -187,7 +191,7 @@ def jackknife_bounds(
     return max(low, value - reach), min(100.0, value + reach)
 
 
-def _entries(evaluated: Evaluated, figure: Figure) -> NDArray[np.float64]:
+def _entries(evaluated: CocoEvaluation, figure: Figure) -> NDArray[np.float64]:
     """Return the entries that a figure is the mean of, in pycocotools' memory order."""
     array = evaluated.precision if figure.array == "precision" else evaluated.recall
     if figure.threshold is not None:

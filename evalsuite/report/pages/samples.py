@@ -14,8 +14,8 @@ from evalsuite.contracts.benchmark import (
     Picture,
     Predictions,
     Sample,
+    SampleDisplay,
     SampleId,
-    Shown,
     ShowsSamples,
 )
 from evalsuite.data.decode import UnreadableImageError, read_image
@@ -55,7 +55,7 @@ class SampleView(NamedTuple):
 
     id: SampleId
     images: tuple[str, ...]
-    shown: Shown
+    shown: SampleDisplay
 
 
 @dataclass
@@ -125,16 +125,18 @@ def sample_table(seen: Sequence[SampleView], total: int, data: Path, room: Room)
     return table
 
 
-def _showing(answered: AnsweredSplit) -> Callable[[Sample], Shown]:
+def _showing(answered: AnsweredSplit) -> Callable[[Sample], SampleDisplay]:
     """Return what shows a sample: the benchmark's own way, else its text and target."""
     benchmark, predictions = answered.benchmark, answered.predictions
     if isinstance(benchmark, ShowsSamples):
         return benchmark.showing(*answered[1:])
 
-    def show(sample: Sample) -> Shown:
+    def show(sample: Sample) -> SampleDisplay:
         lines = {"text": sample.text} if sample.text else {}
         lines["predicted"] = str(predictions[sample.id])
-        return Shown({**lines, **{name: str(value) for name, value in sample.target.items()}})
+        return SampleDisplay(
+            {**lines, **{name: str(value) for name, value in sample.target.items()}}
+        )
 
     return show
 
@@ -214,5 +216,8 @@ class _Album:
 
 def bare_table(predictions: Mapping[Any, Any], most: int) -> SampleTable:
     """Return predictions without their samples: the official files are not here."""
-    seen = [SampleView(id, (), Shown({"predicted": str(said)})) for id, said in predictions.items()]
+    seen = [
+        SampleView(id, (), SampleDisplay({"predicted": str(said)}))
+        for id, said in predictions.items()
+    ]
     return sample_table(seen[:most], len(predictions), Path(), Room(most, 0))
