@@ -91,13 +91,13 @@ def test_an_image_that_was_replaced_is_predicted_again(
     capsys.readouterr()
     evaluate(request_of(world))
     said = capsys.readouterr().err
-    assert f"1 of {len(old)} predictions of val were made from files that hold something" in said
+    assert f"1 of {len(old)} predictions of val were made from files that have changed" in said
     new = entries(journal(world))
     assert new.pop(name) == new[twin] != old.pop(name)
     assert new == old
     assert list(entries(journal(world, "val.earlier-1"))) == [name]
     evaluate(request_of(world))
-    assert "hold something else" not in capsys.readouterr().err
+    assert "that have changed since" not in capsys.readouterr().err
 
 
 def test_a_copy_of_the_data_with_other_dates_is_not_predicted_again(
@@ -110,7 +110,7 @@ def test_a_copy_of_the_data_with_other_dates_is_not_predicted_again(
     capsys.readouterr()
     evaluate(request_of(world))
     assert journal(world).read_bytes() == before
-    assert "hold something else" not in capsys.readouterr().err
+    assert "that have changed since" not in capsys.readouterr().err
 
 
 def test_a_run_without_marks_of_its_files_goes_on(
@@ -123,7 +123,7 @@ def test_a_run_without_marks_of_its_files_goes_on(
     replaced_image(world)
     report = evaluate(request_of(world)).report
     assert report is not None and report.scores[0].n == len(lines)
-    assert "hold something else" not in capsys.readouterr().err
+    assert "that have changed since" not in capsys.readouterr().err
 
 
 def test_a_label_map_that_was_mended_is_counted_again(
