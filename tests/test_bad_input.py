@@ -12,7 +12,7 @@ from evalsuite.__main__ import main
 from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.loading import official_state
 from evalsuite.catalog import benchmark_named, task_named
-from evalsuite.heads.pooled import VqaHead
+from evalsuite.heads.pooled import AnswerHead
 from evalsuite.records.errors import UserError
 from evalsuite.tinyworld.write import write_world
 from evalsuite.verbs.evaluate import evaluate
@@ -100,7 +100,7 @@ def test_skipped_images_are_counted_in_the_report(world: Path, tmp_path: Path) -
 
 def saved(path: Path, num_answers: int) -> Path:
     backbone = beit3("beit3_tiny", final_norm=False)
-    state = official_state(backbone, VqaHead(backbone.width, num_answers))
+    state = official_state(backbone, AnswerHead(backbone.width, num_answers))
     torch.save({"model": state}, path)
     return path
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torchscale_beit3 import official_beit3, official_features, prefixed
 
 from evalsuite.backbones.beit3.config import CONFIGS, Beit3Config
-from evalsuite.backbones.beit3.keys import resampled_positions
 from evalsuite.backbones.beit3.model import Beit3, beit3
+from evalsuite.backbones.beit3.positions import resampled_positions
 from evalsuite.backbones.loading import load_weights
 from evalsuite.heads.matching import RetrievalHead
-from evalsuite.heads.pooled import ImageClassHead, Nlvr2Head, VqaHead
+from evalsuite.heads.pooled import AnswerHead, ImageClassHead, PairHead
 from evalsuite.heads.words import WordHead
 from evalsuite.records.errors import UserError
 
@@ -137,8 +137,8 @@ COUNTS = {
     ("large", "imagenet", 224): (673_725_416, 971),
 }
 HEADS: dict[str, Callable[[int], nn.Module]] = {
-    "vqa": partial(VqaHead, num_answers=3129),
-    "nlvr2": Nlvr2Head,
+    "vqa": partial(AnswerHead, num_answers=3129),
+    "nlvr2": PairHead,
     "retrieval": RetrievalHead,
     "captioning": partial(WordHead, vocab_size=64010),
     "imagenet": ImageClassHead,

@@ -17,7 +17,7 @@ from evalsuite.backbones.beit3.recognise import convert, recognise
 from evalsuite.backbones.checkpoint import read_checkpoint, save_checkpoint
 from evalsuite.backbones.loading import load_weights, official_state
 from evalsuite.heads.matching import RetrievalHead
-from evalsuite.heads.pooled import VqaHead
+from evalsuite.heads.pooled import AnswerHead
 from evalsuite.heads.words import WordHead
 from evalsuite.records.errors import UserError
 from evalsuite.records.files import file_sha256
@@ -27,7 +27,7 @@ NO_NORM = replace(SMALL, final_norm=False)
 
 
 def vqa_state(num_answers: int = 5) -> dict[str, Tensor]:
-    return official_state(Beit3(NO_NORM), VqaHead(96, num_answers, seed=3))
+    return official_state(Beit3(NO_NORM), AnswerHead(96, num_answers, seed=3))
 
 
 def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
@@ -153,18 +153,18 @@ def test_weights_come_back_as_they_were_through_official_keys() -> None:
 
 def test_a_pretrained_files_other_heads_and_norm_are_reported_unused() -> None:
     state = official_state(Beit3(SMALL), WordHead(96, 60))
-    report = load_weights(Beit3(NO_NORM), VqaHead(96, 5), state, new_head=True)
+    report = load_weights(Beit3(NO_NORM), AnswerHead(96, 5), state, new_head=True)
     norms = {f"beit3.encoder.layer_norm.{x}.{k}" for x in "AB" for k in ("weight", "bias")}
     assert set(report.unused) == norms | {"mlm_head.weight", "mlm_head.bias"}
-    assert len(report.missing) == len(VqaHead(96, 5).state_dict())
+    assert len(report.missing) == len(AnswerHead(96, 5).state_dict())
     assert "not used: beit3.encoder.layer_norm" in str(report)
 
 
 def test_another_number_of_classes_is_refused_unless_the_head_is_new() -> None:
     state = vqa_state(5)
     with pytest.raises(UserError, match=r"vqa\.pth: head\.3.* has 5 rows, the task has 7 classes"):
-        load_weights(Beit3(NO_NORM), VqaHead(96, 7), state, source="vqa.pth")
-    head = VqaHead(96, 7)
+        load_weights(Beit3(NO_NORM), AnswerHead(96, 7), state, source="vqa.pth")
+    head = AnswerHead(96, 7)
     report = load_weights(Beit3(NO_NORM), head, state, new_head=True)
     assert report.missing == ("head.3.weight", "head.3.bias")
     assert torch.equal(head.pooler.dense.weight, state["pooler.dense.weight"])

@@ -9,74 +9,26 @@ from hypothesis import given, settings
 
 pytest.importorskip("pycocotools", reason="pycocotools is the oracle of COCO AP")
 
+from coco_records import (
+    KINDS,
+    Json,
+    annotation,
+    assert_equal_to_pycocotools,
+    detection,
+    results,
+    world,
+)
 from pycocotools import mask as official_mask
 
 from evalsuite.metrics.coco import ap as coco_ap
 from evalsuite.metrics.coco import official as official_coco
 from evalsuite.metrics.coco.ap import Kind
-from evalsuite.metrics.coco.detections import Detections
-from evalsuite.metrics.coco.results import detections_of, read_detections, write_detections
+from evalsuite.metrics.coco.results import read_detections
 from evalsuite.metrics.coco.truth import Truth
 from evalsuite.records.errors import UserError
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "official_samples" / "coco"
 GOLDEN = Path(__file__).parent / "golden" / "coco_ap.json"
-HEIGHT, WIDTH = 64, 80
-KINDS: tuple[Kind, Kind] = ("box", "mask")
-Json = dict[str, Any]
-
-
-def rle(box: list[float]) -> Json:
-    x, y, width, height = box
-    corners = [x, y, x + width, y, x + width, y + height, x, y + height]
-    made = official_mask.frPyObjects([corners], HEIGHT, WIDTH)[0]
-    return {"size": [HEIGHT, WIDTH], "counts": made["counts"].decode()}
-
-
-def annotation(number: int, image: int, category: int, box: list[float], crowd: int = 0) -> Json:
-    return {
-        "id": number,
-        "image_id": image,
-        "category_id": category,
-        "bbox": box,
-        "segmentation": rle(box),
-        "area": float(official_mask.area(rle(box))),
-        "iscrowd": crowd,
-    }
-
-
-def detection(image: int, category: int, box: list[float], score: float) -> Json:
-    return {
-        "image_id": image,
-        "category_id": category,
-        "bbox": box,
-        "segmentation": rle(box),
-        "score": score,
-    }
-
-
-def world(folder: Path, annotations: list[Json], num_images: int = 3) -> Truth:
-    images = [{"id": n, "height": HEIGHT, "width": WIDTH} for n in range(1, num_images + 1)]
-    categories = [{"id": n, "name": f"class {n}"} for n in (1, 2, 7)]
-    path = folder / "instances.json"
-    path.write_text(
-        json.dumps({"images": images, "annotations": annotations, "categories": categories})
-    )
-    return Truth(path)
-
-
-def results(folder: Path, records: list[Json]) -> Detections:
-    (folder / "results.json").write_text(json.dumps(records))
-    return read_detections(folder / "results.json")
-
-
-def assert_equal_to_pycocotools(found: Detections, truth: Truth, kind: Kind) -> None:
-    ours = coco_ap.evaluate(found, truth, kind)
-    official = official_coco.official_arrays(found, truth, kind)
-    np.testing.assert_array_equal(ours.precision, official.precision)
-    np.testing.assert_array_equal(ours.recall, official.recall)
-    figures = [score.value for score in coco_ap.ap_scores(ours, truth, kind, interval=False)]
-    assert figures == [value if value < 0 else 100 * value for value in official.stats]
 
 
 boxes = st.tuples(
@@ -309,118 +261,3 @@ def test_equal_detections_differ_by_nothing_and_better_ones_by_a_positive_interv
     better = coco_ap.paired_ap(good, half, truth, "box")
     assert better.interval is not None
     assert 0 < better.interval[0] < better.value < better.interval[1]
-
-
-def test_journal_records_and_written_files_hold_the_same_detections(tmp_path: Path) -> None:
-    records = [
-        detection(2, 1, [0.0, 0.0, 10.0, 10.0], 0.5),
-        detection(1, 7, [5.0, 5.0, 6.0, 6.0], 0.25),
-    ]
-    found = results(tmp_path, records)
-    journal = {image: found[image] for image in found}
-    write_detections(journal, tmp_path / "again.json")
-    assert json.loads((tmp_path / "again.json").read_text()) == records
-    assert detections_of(journal).boxes is not None
-
-
-GOOD = {"image_id": 1, "category_id": 1, "bbox": [1.0, 2.0, 3.0, 4.0], "score": 0.5}
-BAD_RECORDS = [
-    ({**GOOD, "bbox": [1.0, 2.0, -3.0, 4.0]}, "record 1 .* negative width or height; 2 such"),
-    (
-        {**GOOD, "image_id": 99},
-        "record 1 .* has image_id 99, which is not in .*; 2 such",
-    ),
-    ({**GOOD, "category_id": 5}, "record 1 .* category_id 5, which .*; 2 such"),
-    (
-        {**GOOD, "image_id": "1"},
-        "image_id 1, which is not in instances.json: there it is the number 1, here the text .1.;",
-    ),
-    (
-        {**GOOD, "score": float("nan")},
-        "record 1 of 3, .* score is NaN or Infinity; expected a finite",
-    ),
-    ({key: GOOD[key] for key in ("image_id", "category_id", "score")}, "record 1 .* has no bbox"),
-]
-
-
-@pytest.mark.parametrize(("bad", "message"), BAD_RECORDS)
-def test_a_bad_record_is_named_with_the_number_of_its_kind(
-    tmp_path: Path, bad: Json, message: str
-) -> None:
-    truth = world(tmp_path, [annotation(1, 1, 1, [0.0, 0.0, 10.0, 10.0])])
-    with pytest.raises(UserError, match=message):
-        coco_ap.evaluate(results(tmp_path, [GOOD, bad, bad]), truth, "box")
-
-
-def test_a_mask_of_another_size_or_with_missing_runs_is_named(tmp_path: Path) -> None:
-    truth = world(tmp_path, [annotation(1, 1, 1, [0.0, 0.0, 10.0, 10.0])])
-    good = detection(1, 1, [0.0, 0.0, 10.0, 10.0], 0.5)
-    swapped = {**good, "segmentation": {**good["segmentation"], "size": [WIDTH, HEIGHT]}}
-    with pytest.raises(
-        UserError, match=r"record 1 .* mask of size \[80, 64\], its image has \[64, 80\]"
-    ):
-        coco_ap.evaluate(results(tmp_path, [good, swapped]), truth, "mask")
-    torn = {
-        **good,
-        "segmentation": {"size": [HEIGHT, WIDTH], "counts": good["segmentation"]["counts"][:-2]},
-    }
-    with pytest.raises(UserError, match=r"record 1 .* do not fill its mask's size; 1 such"):
-        coco_ap.evaluate(results(tmp_path, [good, torn]), truth, "mask")
-
-
-@pytest.mark.parametrize("content", ["[{", '{"annotations": []}', "", "[1, 2]"])
-def test_a_file_that_is_torn_or_no_list_of_records_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / "results.json").write_text(content)
-    with pytest.raises(UserError, match=r"results\.json"):
-        read_detections(tmp_path / "results.json")
-
-
-def test_a_torn_truth_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "instances.json").write_text('{"images": [')
-    with pytest.raises(
-        UserError, match=r"instances\.json: not JSON .* cut short; expected a COCO instances file"
-    ):
-        Truth(tmp_path / "instances.json")
-
-
-WITHOUT = [
-    (kind, key)
-    for kind, field in (("box", "bbox"), ("mask", "segmentation"))
-    for key in ("iscrowd", "area", field)
-]
-
-
-@pytest.mark.parametrize(("kind", "key"), WITHOUT)
-@pytest.mark.parametrize("null", [False, True])
-def test_truth_that_pycocotools_cannot_score_is_refused(
-    tmp_path: Path, kind: Kind, key: str, null: bool
-) -> None:
-    bad = annotation(2, 2, 7, [0.0, 0.0, 10.0, 10.0])
-    del bad[key]
-    good = [annotation(1, 1, 1, [0.0, 0.0, 10.0, 10.0])]
-    found = results(tmp_path, [detection(1, 1, [0.0, 0.0, 10.0, 10.0], 0.5)])
-    official = world(tmp_path, good)
-    objects = [*good, {**bad, key: None} if null else bad]
-    official.path.write_text(
-        json.dumps({**json.loads(official.path.read_text()), "annotations": objects})
-    )
-    with pytest.raises((KeyError, TypeError)):
-        official_coco.official_arrays(found, official, kind)
-    with pytest.raises(UserError, match=rf"instances\.json: object 2 has no {key}, .*1 such"):
-        coco_ap.evaluate(found, Truth(official.path), kind)
-
-
-@pytest.mark.parametrize(("kind", "key"), [("box", "segmentation"), ("mask", "bbox")])
-def test_truth_without_what_the_other_kind_reads_is_scored_as_pycocotools_says(
-    tmp_path: Path, kind: Kind, key: str
-) -> None:
-    bare = annotation(1, 1, 1, [0.0, 0.0, 10.0, 10.0])
-    del bare[key]
-    found = results(tmp_path, [detection(1, 1, [0.0, 0.0, 10.0, 10.0], 0.5)])
-    assert_equal_to_pycocotools(found, world(tmp_path, [bare]), kind)
-
-
-def test_two_objects_of_one_number_are_refused(tmp_path: Path) -> None:
-    again = [annotation(1, image, 1, [0.0, 0.0, 10.0, 10.0]) for image in (1, 2)]
-    with pytest.raises(UserError, match="object 1 appears more than once"):
-        world(tmp_path, again)

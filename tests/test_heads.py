@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from evalsuite.contracts.backbone import Features
 from evalsuite.heads.matching import RetrievalHead
-from evalsuite.heads.pooled import ImageClassHead, Nlvr2Head, VqaHead
+from evalsuite.heads.pooled import AnswerHead, ImageClassHead, PairHead
 from evalsuite.heads.words import WordHead
 
 TOKENS = torch.randn(4, 9, 8, generator=torch.Generator().manual_seed(0))  # 5 image, 4 text
@@ -24,7 +24,7 @@ def norm_then(x: Tensor, linear: nn.Linear) -> Tensor:
     ("head", "keys"),
     [
         (
-            VqaHead(8, 3),
+            AnswerHead(8, 3),
             {
                 "pooler.norm.weight": (8,),
                 "pooler.norm.bias": (8,),
@@ -39,7 +39,7 @@ def norm_then(x: Tensor, linear: nn.Linear) -> Tensor:
             },
         ),
         (
-            Nlvr2Head(8),
+            PairHead(8),
             {
                 "head.norm1.weight": (32,),
                 "head.norm1.bias": (32,),
@@ -76,7 +76,7 @@ def test_keys_and_shapes_are_the_official_ones(
 
 @torch.no_grad()
 def test_vqa_reads_the_class_token() -> None:
-    head = VqaHead(8, 3)
+    head = AnswerHead(8, 3)
     hidden = head.head[0](torch.tanh(norm_then(TOKENS[:, 0], head.pooler.dense)))
     last = head.head[3]
     assert isinstance(last, nn.Linear)
@@ -87,7 +87,7 @@ def test_vqa_reads_the_class_token() -> None:
 
 @torch.no_grad()
 def test_nlvr2_joins_class_and_first_text_token_of_both_images() -> None:
-    head = Nlvr2Head(8)
+    head = PairHead(8)
     first = torch.cat([TOKENS[:2, 0], TOKENS[:2, 5]], dim=1)
     second = torch.cat([TOKENS[2:, 0], TOKENS[2:, 5]], dim=1)
     hidden = norm_then(torch.cat([first, second], dim=1), head.head.dense1)
@@ -117,9 +117,9 @@ def test_retrieval_compares_unit_vectors_at_temperature_007() -> None:
 
 
 def test_heads_start_as_the_official_ones() -> None:
-    vqa, nlvr2 = VqaHead(64, 500), Nlvr2Head(64)
+    vqa, nlvr2 = AnswerHead(64, 500), PairHead(64)
     assert float(vqa.head[3].get_parameter("weight").detach().abs().max()) <= 0.02
     assert float(nlvr2.head.dense1.weight.detach().abs().max()) <= 0.02 * 0.001
     assert not nlvr2.head.dense2.bias.any()
-    assert torch.equal(vqa.pooler.dense.weight, VqaHead(64, 500).pooler.dense.weight)
-    assert not torch.equal(vqa.pooler.dense.weight, VqaHead(64, 500, seed=1).pooler.dense.weight)
+    assert torch.equal(vqa.pooler.dense.weight, AnswerHead(64, 500).pooler.dense.weight)
+    assert not torch.equal(vqa.pooler.dense.weight, AnswerHead(64, 500, seed=1).pooler.dense.weight)

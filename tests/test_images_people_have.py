@@ -104,7 +104,7 @@ NO_IMAGE = {
     b"\0\0\0\x18ftypheic" + bytes(80): "a HEIC or AVIF image of a kind that cannot be read",
     b"\0\0\0\x18ftypmp42" + bytes(80): "a video",
     b"II*\0" + bytes(80): "cannot be read; save it as a JPEG or PNG",
-    b"\0\5\x16\7" + bytes(60): "no image of a known format; fetch the file again",
+    b"\0\5\x16\7" + bytes(60): "not an image of a known format; fetch the file again",
 }
 
 

@@ -1,5 +1,6 @@
 """The settings of a recipe act, and a wrong one is refused."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,10 @@ import torch
 from evalsuite.backbones.beit3.model import beit3
 from evalsuite.backbones.checkpoint import read_checkpoint
 from evalsuite.engine.optimizer import optimizer_for
-from evalsuite.heads.pooled import VqaHead
+from evalsuite.heads.pooled import AnswerHead
 from evalsuite.pretraining.recipes import TOKENIZER
 from evalsuite.records.errors import UserError
-from evalsuite.records.recipe import Recipe
+from evalsuite.records.recipe import Recipe, changed_settings, later
 from evalsuite.tinyworld.write import write_world
 from evalsuite.verbs.evaluate import finetune
 from evalsuite.verbs.prepare import Request, _recipe
@@ -26,6 +27,20 @@ def test_a_setting_takes_the_type_of_its_field() -> None:
     assert (changed.lr, changed.betas, changed.clip_norm) == (2e-4, (0.8, 0.9), 1.0)
     assert changed.activation_checkpointing is True
     assert RECIPE.with_settings(("clip_norm=none",)).clip_norm is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaterRecipe(Recipe):
+    crops: tuple[int, ...] = later((1,))
+
+
+def test_a_later_setting_keeps_the_names_of_earlier_runs() -> None:
+    recipe = LaterRecipe(**asdict(RECIPE))
+    assert recipe.to_json() == RECIPE.to_json()
+    changed = recipe.with_settings(["crops=1,2"])
+    assert changed.to_json() == {**RECIPE.to_json(), "crops": (1, 2)}
+    assert changed_settings(recipe, changed, is_trained=True) == {"crops": [(1,), (1, 2)]}
+    assert changed_settings(changed, recipe, is_trained=True) == {"crops": [(1, 2), (1,)]}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +72,7 @@ def test_the_rate_follows_the_batch_and_that_is_said(capsys: pytest.CaptureFixtu
 def test_every_layer_learns_at_its_share_of_the_rate() -> None:
     # unilm beit3/optim_factory.py: decay ** (layers above), heads at full rate, embeddings lowest.
     backbone = beit3("beit3_tiny", final_norm=False)
-    head = VqaHead(backbone.width, 5)
+    head = AnswerHead(backbone.width, 5)
     recipe = RECIPE.with_settings(("layer_decay=0.5", "head_lr_factor=20"))
     scale = {
         id(parameter): group["scale"]

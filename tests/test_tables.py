@@ -259,6 +259,12 @@ def test_every_seed_system_has_a_headline_table_with_the_digits_of_its_source(na
     assert one.text in table(name, format="csv")
 
 
+def test_third_party_values_stand_where_they_are_asked_for_and_take_no_rank() -> None:
+    asked = cell(filled("vl-beit/third_party"), "VL-BEiT-Base", "NLVR2 test-P")
+    assert (asked.text, asked.value, asked.rank) == ("82.7", None, 0)
+    assert asked.note.startswith("third-party pages alone print it")
+
+
 def test_mistakes_are_named() -> None:
     with pytest.raises(UserError, match=r"no table 'beit3/12'; there are .*beit3/4"):
         table("beit3/12")

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from make_vqa import annotation, official, real_predictions
 
 from evalsuite.kinds.answering.files import read_annotations
-from evalsuite.metrics.vqa.accuracy import paired_vqa_accuracy, question_accuracies, vqa_scores
+from evalsuite.metrics.difference import mean_difference
+from evalsuite.metrics.vqa.accuracy import question_accuracies, vqa_scores
 from evalsuite.metrics.vqa.normalise import REPAIRED, normalised, trimmed
 from evalsuite.metrics.vqa.references import Annotation, VqaReferences, index_annotations
 from evalsuite.records.errors import UserError
@@ -127,7 +128,8 @@ def test_a_paired_difference_resamples_questions_for_both_at_once() -> None:
     asked = index_annotations([ten("cat", question_id=number) for number in range(200)])
     first = {number: "cat" if number < 150 else "dog" for number in range(200)}
     second = {number: "cat" if number < 130 else "dog" for number in range(200)}
-    difference = paired_vqa_accuracy(first, second, asked)
+    accuracies = [question_accuracies(one, asked) for one in (first, second)]
+    difference = mean_difference("vqa_accuracy", *accuracies)
     assert difference.value == pytest.approx(10.0)
     assert difference.interval is not None
     # Unpaired, the standard error would be 4.6 points; paired it is 2.1.

@@ -193,4 +193,4 @@ def test_a_program_in_the_place_of_weights_is_told_by_name(
     assert "NumPy arrays (.npz" in converted(tmp_path / "w.npz")[1]
     assert "a whole pickled model" in converted(torch.nn.Linear(2, 2))[1]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], 0.1).state_dict()
-    assert "no weights; name the file of the model" in converted(optimizer)[1]
+    assert "no weights; name the model's file" in converted(optimizer)[1]

@@ -50,10 +50,9 @@ def told() -> Iterator[None]:
             finally:
                 sys.stdout.flush()  # or a full disk would be told by the interpreter, after the end
     except _Stopped as stopped:
-        number = int(stopped.args[0])
-        name = signal.Signals(number).name
+        number = signal.Signals(stopped.args[0])
         kept = "what was saved is kept, and the same command resumes from there"
-        _end(128 + number, f"stopped by {name}: {kept}")
+        _end(128 + number, f"stopped by {number.name}: {kept}")
     except UserError as error:
         _end(2, str(error))
     except ModuleNotFoundError as error:

@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from evalsuite.data.reading import shortened
-from evalsuite.records.errors import UserError
 
 # What an id may be in a JSON file; msgspec reads it, `as_id` makes it one.
 Id = int | float | str
@@ -93,29 +92,6 @@ def _named_by_path(
     if len(alike) > 1:
         raise ValueError(f"{path} may be {' or '.join(alike[:2])}: write the full path")
     return alike[0] if alike else bare
-
-
-def refuse_unknown(
-    source: object, ids: Iterable[Any], known: Collection[Any], *, what: str, where: str
-) -> None:
-    """Do nothing where all ids are known.
-
-    Args:
-        what: what has the ids, such as "image".
-        where: what they should be in, such as a file's name.
-
-    Raises:
-        UserError: names the first strange id and how many there are; says so where the same id is
-            known as a text instead of a number, or the other way round.
-    """
-    strange = [one for one in ids if one not in known]
-    if not strange:
-        return
-    first = strange[0]
-    raise UserError(
-        f"{source}: {what} {shortened(first)} is not in {where}{other_spelling(first, known)} "
-        f"({len(strange)} such)"
-    )
 
 
 def other_spelling(name: Any, known: Collection[Any]) -> str:

@@ -56,12 +56,7 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
     """
     recipe = tuning.recipe
     plan = Plan.of(recipe, tuning.num_samples, tuning.seed)
-    if plan.batch_size < accelerator.num_processes:
-        raise UserError(
-            f"{accelerator.num_processes} processes share a batch of {plan.batch_size}: "
-            "expected at least one sample each; use fewer processes or a larger batch_size"
-        )
-    _check_whole(tuning, plan, accelerator.num_processes)
+    _check_shares(tuning, plan, accelerator.num_processes)
     optimizer = optimizer_for(model.backbone, model.head, recipe)
     trained, prepared_optimizer = accelerator.prepare(model, optimizer)
     average = _average(model, recipe)
@@ -88,10 +83,7 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
                 continue
             if accelerator.num_processes > 1:
                 loss = accelerator.reduce(loss)
-            point = TrainingPoint(step + 1, float(loss), rate)
-            _log(point, meter, accelerator)
-            if accelerator.is_main_process:
-                note_training(tuning.log, point)
+            _log(TrainingPoint(step + 1, float(loss), rate), tuning.log, meter, accelerator)
             is_due = time.perf_counter() - saved > SECONDS_BETWEEN_STATES
             if step + 1 < plan.num_steps and _decided_by_main(is_due, accelerator):
                 save_state(tuning.states, step + 1, accelerator)
@@ -101,12 +93,17 @@ def finetune_model(tuning: Tuning, model: TaskModel, accelerator: Accelerator) -
     return meter
 
 
-def _check_whole(tuning: Tuning, plan: Plan, world: int) -> None:
-    """Check that a process's share of a batch is not cut where the loss compares its samples.
+def _check_shares(tuning: Tuning, plan: Plan, world: int) -> None:
+    """Check that every process has a share of a batch, whole where the loss compares its samples.
 
     Raises:
-        UserError: it would be.
+        UserError: one has none, or its share is cut.
     """
+    if plan.batch_size < world:
+        raise UserError(
+            f"{world} processes share a batch of {plan.batch_size}: "
+            "expected at least one sample each; use fewer processes or a larger batch_size"
+        )
     share, size = math.ceil(plan.batch_size / world), tuning.recipe.micro_batch
     if isinstance(tuning.task, ComparesSamples) and tuning.task.needs_whole_batch and share > size:
         raise UserError(
@@ -178,8 +175,8 @@ def _average(model: TaskModel, recipe: Recipe) -> AveragedModel | None:
     return AveragedModel(model, multi_avg_fn=averaging)
 
 
-def _log(point: TrainingPoint, meter: Meter, accelerator: Accelerator) -> None:
-    """Show and track the state of a step.
+def _log(point: TrainingPoint, log: Path, meter: Meter, accelerator: Accelerator) -> None:
+    """Show, track and write down the state of a step.
 
     Raises:
         UserError: the loss is not finite.
@@ -193,6 +190,8 @@ def _log(point: TrainingPoint, meter: Meter, accelerator: Accelerator) -> None:
     meter.text = f"loss {loss:.4f} lr {rate:.2e}"
     values = {"loss": loss, "lr": rate, "samples_per_second": meter.samples_per_second}
     accelerator.log(values, step=step)
+    if accelerator.is_main_process:
+        note_training(log, point)
 
 
 def _decided_by_main(wish: bool, accelerator: Accelerator) -> bool:

@@ -1,4 +1,4 @@
-"""Official heads that pool features into one vector: VQA, NLVR2 and image classification.
+"""Official heads that pool features into one vector: of answers, pairs of images and classes.
 
 Axes: B batch, L tokens, D width, C classes. Keys and starting weights are those of the released
 files; sources are unilm beit3/modeling_finetune.py @768a3c8.
@@ -38,7 +38,7 @@ class Pooler(nn.Module):
         return pooled
 
 
-class VqaHead(nn.Module):
+class AnswerHead(nn.Module):
     """Answer logits from the image's class token; its backbone has no final norm."""
 
     def __init__(self, width: int, num_answers: int, *, seed: int = 0) -> None:
@@ -76,7 +76,7 @@ class TwoLayerMlp(nn.Module):
         return logits_BC
 
 
-class Nlvr2Head(nn.Module):
+class PairHead(nn.Module):
     """Logits of a statement about two images, each read with the statement in one fused pass."""
 
     def __init__(self, width: int, num_classes: int = 2, *, seed: int = 0) -> None:

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self, get_args, get_origin
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin
 
 from evalsuite.records.errors import UserError
 from evalsuite.records.ranges import refuse_impossible
@@ -17,12 +17,22 @@ ANSWERED_WITH = (
     *("window", "test_scales", "test_flip", "soft_nms", "min_score", "num_proposals"),
     *("inference", "multi_scale", "flip_test"),
 )
-# Settings by which trained weights are not told apart: a comparison has the first two from
+# Settings by which trained weights are not told apart: a comparison has the first three from
 # elsewhere, and the others say how the same sums are done.
 NOT_TRAINED_WITH = (
-    *("image_size", "blind", "source"),
+    *("image_size", "blind", "weights", "source"),
     *("micro_batch", "precision", "activation_checkpointing"),
 )
+Value = TypeVar("Value")
+
+
+def later(default: Value) -> Value:
+    """Return a setting that came when there were runs already, for the body of a recipe's class.
+
+    At its default `to_json` leaves it out, so that the folders of these runs keep their names.
+    """
+    setting: Value = field(default=default, metadata={"is_later": True})
+    return setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +98,16 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, without `weights`.
 
-        A run says which file it started from, by its hash: a name here could be another's.
+        A run says which file it started from, by its hash: a name here could be another's. A
+        setting that was made by `later` is left out while it has its default.
         """
-        return {name: value for name, value in asdict(self).items() if name != "weights"}
+        settings = asdict(self)
+        untold = {
+            item.name
+            for item in fields(self)
+            if "is_later" in item.metadata and settings[item.name] == item.default
+        }
+        return {key: settings[key] for key in settings if key not in {"weights", *untold}}
 
 
 def changed_settings(published: Recipe, used: Recipe, *, is_trained: bool) -> dict[str, list[Any]]:
@@ -98,7 +115,7 @@ def changed_settings(published: Recipe, used: Recipe, *, is_trained: bool) -> di
 
     Those of training count where the weights were trained with them, `is_trained`.
     """
-    before, now = published.to_json(), used.to_json()
+    before, now = asdict(published), asdict(used)
     names = {*before} - {*NOT_TRAINED_WITH} if is_trained else {*ANSWERED_WITH}
     return {
         name: [before[name], now[name]]

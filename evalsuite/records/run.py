@@ -50,7 +50,6 @@ class Weights(TypedDict):
 
     origin: str
     sha256: NotRequired[str | None]
-    name: NotRequired[str | None]
     fine_tuned_here: NotRequired[bool]
     num_parameters: NotRequired[int]
 

@@ -29,6 +29,11 @@ class Score:
         """Whether there was an object to measure."""
         return self.value != NO_OBJECT
 
+    @property
+    def interval_text(self) -> str:
+        """The interval as reports show it."""
+        return f"{self.interval[0]:.2f} to {self.interval[1]:.2f}" if self.interval else "none"
+
     def to_json(self) -> dict[str, Any]:
         """Return the form that `--json` and report.json hold."""
         fields = asdict(self)

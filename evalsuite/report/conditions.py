@@ -59,7 +59,7 @@ class Conditions:
         weights, data, recipe = report.weights, report.data, report.recipe
         if weights.get("sha256", "") is None:  # no file: the backbone started from scratch
             weights = {}
-        origin = str(weights.get("name") or weights.get("origin") or weights.get("path") or "")
+        origin = str(weights.get("origin") or "")
         return cls(
             task=report.task,
             split=report.split,

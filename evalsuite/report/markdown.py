@@ -48,7 +48,7 @@ def overview(reports: Sequence[Report]) -> str:
         cells = [report.title, report.split, report.backbone, *_answering(report)]
         if report.scores:
             score = report.scores[0]
-            cells += [score.name, f"{score.value:.2f}", _interval(score)]
+            cells += [score.name, f"{score.value:.2f}", score.interval_text]
         else:
             cells += ["held back", "", ""]
         rows.append(f"| {' | '.join([*cells, report.verdict.get('status', '')])} |")
@@ -64,7 +64,7 @@ def terminal_overview(reports: Sequence[Report]) -> Table:
         row = ["held back", "", ""]
         if report.scores:
             score = report.scores[0]
-            row = [score.name, f"{score.value:.2f}", _interval(score)]
+            row = [score.name, f"{score.value:.2f}", score.interval_text]
         table.add_row(report.title, report.split, *_answering(report), *row, status)
     return table
 
@@ -87,7 +87,7 @@ def score_table(title: str, scores: Sequence[Score], dimmed: Sequence[Score] = (
         table.add_column(column, justify="left" if column == "score" else "right")
     for style, listed in ((None, scores), ("dim", dimmed)):
         for score in listed:
-            row = (score.name, f"{score.value:.2f}", _interval(score), f"{score.n:,}")
+            row = (score.name, f"{score.value:.2f}", score.interval_text, f"{score.n:,}")
             table.add_row(*row, style=style)
     return table
 
@@ -95,15 +95,9 @@ def score_table(title: str, scores: Sequence[Score], dimmed: Sequence[Score] = (
 def _score_table(scores: Sequence[Score]) -> list[str]:
     rows = ["| score | value | 95% interval | n | unit |", "|---|---:|---:|---:|---|"]
     for score in scores:
-        value = f"{score.value:.2f} | {_interval(score)} | {score.n:,} | {score.unit}"
+        value = f"{score.value:.2f} | {score.interval_text} | {score.n:,} | {score.unit}"
         rows.append(f"| {score.name} | {value} |")
     return rows
-
-
-def _interval(score: Score) -> str:
-    if score.interval is None:
-        return "none"
-    return f"{score.interval[0]:.2f} to {score.interval[1]:.2f}"
 
 
 def _answering(report: Report) -> tuple[str, str]:

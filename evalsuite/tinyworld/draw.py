@@ -1,4 +1,4 @@
-"""Drawing a scene: pixels with soft edges, exact masks, and which background lies where."""
+"""Drawing a scene: pixels with soft edges, and exact masks."""
 
 from typing import Any, NamedTuple
 
@@ -62,13 +62,6 @@ def mask(thing: Thing, pixels: int) -> Mask:
     patch = _patch(thing, pixels)
     inside[patch.rows, patch.columns] = patch.distance < 0
     return inside
-
-
-def background(scene: Scene, pixels: int) -> Mask:
-    """Return True where the ground begins, False in the sky, things not considered."""
-    below = np.zeros((pixels, pixels), bool)
-    below[round(scene.horizon * pixels) :] = True
-    return below
 
 
 def outline(thing: Thing) -> list[list[tuple[float, float]]]:

@@ -19,7 +19,6 @@ from evalsuite.verbs.prepare import Request
 from evalsuite.verbs.report import report
 from evalsuite.verbs.tracking import track_picture
 
-ALL = "all"
 TABLE = "beit3/1"  # one column a benchmark
 
 

@@ -1,12 +1,10 @@
 """Keys of the released BEiT-3 files and ours, both ways."""
 
-import math
 import re
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from evalsuite.records.errors import UserError
 
@@ -28,8 +26,6 @@ TO_OFFICIAL = {
 TO_OURS = {official: ours for ours, official in TO_OFFICIAL.items()}
 FUSED = re.compile(r"(layers\.\d+)\.attention\.(\w+)\.qkv\.(weight|bias)")
 SEPARATE = re.compile(r"encoder\.(layers\.\d+)\.self_attn\.q_proj\.(\w+)\.(weight|bias)")
-# Two rows that are never read and the class token come before the patches.
-NUM_FIXED_ROWS = 3
 
 
 def to_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -89,35 +85,3 @@ def _renamed_back(key: str) -> str:
     if key.startswith("encoder.layer_norm."):
         return key.replace("encoder.layer_norm.", "final_norm.", 1)
     return key.removeprefix("encoder.") if key.startswith("encoder.embed_positions.") else key
-
-
-def resampled_positions(table: Tensor, grid_in: tuple[int, int], grid: tuple[int, int]) -> Tensor:
-    """Return an image position table of a grid of patches (rows, columns) for another grid.
-
-    The first three rows stay; the patch rows are a picture, resampled bicubically.
-
-    Source: unilm beit3/utils.py load_model_and_may_interpolate @768a3c8 (bicubic, corners not
-    aligned, no antialiasing).
-    """
-    if grid_in == grid:
-        return table
-    fixed, patches = table.float().tensor_split([NUM_FIXED_ROWS])
-    picture = patches.reshape(1, *grid_in, -1).permute(0, 3, 1, 2)
-    resized = F.interpolate(picture, size=grid, mode="bicubic", align_corners=False)
-    return torch.cat([fixed, resized.permute(0, 2, 3, 1).flatten(0, 2)]).to(table.dtype)
-
-
-def side_of(num_rows: int) -> int:
-    """Return the patches per side of the square that an image position table is for.
-
-    Raises:
-        UserError: it is for none.
-    """
-    num_patches = num_rows - NUM_FIXED_ROWS
-    side = math.isqrt(max(num_patches, 0))
-    if side == 0 or side * side != num_patches:
-        raise UserError(
-            f"image positions of {num_rows} rows: expected 3 + a square of "
-            "patches; is this a BEiT-3 checkpoint?"
-        )
-    return side

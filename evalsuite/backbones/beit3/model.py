@@ -21,7 +21,6 @@ from evalsuite.backbones.beit3.init import (
     initialise_official,
     initialise_tiny,
     initialise_tiny_head,
-    sine_table,
 )
 from evalsuite.backbones.beit3.multiway import (
     IMAGE,
@@ -31,6 +30,7 @@ from evalsuite.backbones.beit3.multiway import (
     prefix_mask,
     through_layers,
 )
+from evalsuite.backbones.beit3.positions import regridded, side_of
 from evalsuite.contracts.backbone import Backbone, Features, Memory
 from evalsuite.contracts.benchmark import Capability
 from evalsuite.records.errors import UserError
@@ -77,13 +77,8 @@ class Beit3(Backbone):
         self.text_embed = nn.Embedding(config.vocab_size, width)
         self.vision_embed = VisionEmbedding(width, config.patch_size)
         # Rows: two unused, the class token, the patches row by row.
-        num_image_positions = FIRST_POSITION + 1 + config.num_patches
-        self.embed_positions = nn.ModuleDict(
-            {
-                IMAGE: nn.Embedding(num_image_positions, width),
-                TEXT: nn.Embedding(config.num_text_positions, width),
-            }
-        )
+        rows = {IMAGE: FIRST_POSITION + 1 + config.num_patches, TEXT: config.num_text_positions}
+        self.embed_positions = nn.ModuleDict({m: nn.Embedding(n, width) for m, n in rows.items()})
         self.layers = nn.ModuleList(
             Layer(
                 width,
@@ -125,13 +120,12 @@ class Beit3(Backbone):
         if not streams:
             raise ValueError("neither images nor texts: a backbone needs one of them")
         num_image_tokens = streams[IMAGE].shape[1] if IMAGE in streams else 0
-        num_text_tokens = streams[TEXT].shape[1] if TEXT in streams else 0
         padding_BL = None
         if padding_BT is not None and text_BT is not None:
             padding_BL = nn.functional.pad(padding_BT.bool(), (num_image_tokens, 0))
         attend = None if padding_BL is None else ~padding_BL[:, None, None, :]
         if causal_text and text_BT is not None:
-            visible = prefix_mask(num_image_tokens, num_text_tokens, text_BT.device)
+            visible = prefix_mask(num_image_tokens, text_BT.shape[1], text_BT.device)
             attend = visible if attend is None else attend & visible
         streams = through_layers(self.layers, streams, attend, saving=self._saves_memory())
         tokens_BLD = torch.cat(list(self.normed(streams).values()), dim=1)
@@ -212,20 +206,9 @@ class Beit3(Backbone):
         own = self.image_size // self.patch_size
         height, width = (side // self.patch_size for side in image_BCHW.shape[2:])
         table_PD = self.embed_positions[IMAGE].get_parameter("weight")
-        positions_PD = self._regridded(table_PD, (own, own), (height, width))
+        is_tiny = self.config.init == "tiny"
+        positions_PD = regridded(table_PD, (own, own), (height, width), began_as_sines=is_tiny)
         return image_tokens(self.vision_embed, positions_PD, image_BCHW)
-
-    def _regridded(self, table_PD: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
-        """Return an image position table of a grid of patches (rows, columns) for another one.
-
-        A tiny model's table began as sines, which every grid has exactly: only what was learnt on
-        top is interpolated. From 4 x 4 patches to 16 x 16 that is worth 5 points of tiny box AP.
-        """
-        resized = beit3_keys.resampled_positions(table_PD, old, new)
-        if self.config.init == "official" or old == new:
-            return resized
-        start, exact = (sine_table(grid, self.width).to(table_PD) for grid in (old, new))
-        return resized - beit3_keys.resampled_positions(start, old, new) + exact
 
     def embed_text(
         self, text_BT: Tensor, padding_BT: Tensor | None = None, *, first: int = 0
@@ -283,9 +266,9 @@ class Beit3(Backbone):
         """
         if key != "embed_positions.A.weight" or tensor.shape[1:] != (self.width,):
             return None
-        side = beit3_keys.side_of(len(tensor))
-        own = self.image_size // self.patch_size
-        return self._regridded(tensor, (side, side), (own, own))
+        side, own = side_of(len(tensor)), self.image_size // self.patch_size
+        is_tiny = self.config.init == "tiny"
+        return regridded(tensor, (side, side), (own, own), began_as_sines=is_tiny)
 
 
 def beit3(

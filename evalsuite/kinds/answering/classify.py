@@ -14,7 +14,7 @@ from evalsuite.contracts.benchmark import Sample
 from evalsuite.contracts.task import Batch, Inputs
 from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
-from evalsuite.heads.pooled import VqaHead
+from evalsuite.heads.pooled import AnswerHead
 from evalsuite.kinds.answering.recipes import AnsweringRecipe
 from evalsuite.kinds.answering.vocabulary import soft_target
 from evalsuite.kinds.deciding import decided
@@ -36,7 +36,7 @@ class AnswerClassifier:
 
     def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
         """Return a new head over the answers."""
-        return VqaHead(backbone.width, len(self.answers), seed=seed)
+        return AnswerHead(backbone.width, len(self.answers), seed=seed)
 
     def inputs(self, sample: Sample, generator: Generator | None) -> Inputs:
         """Return image, question ids and the soft target of one question."""

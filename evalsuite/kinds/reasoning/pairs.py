@@ -14,7 +14,7 @@ from evalsuite.contracts.benchmark import Sample
 from evalsuite.contracts.task import Batch, Inputs
 from evalsuite.contracts.tokenizer import Tokenizer
 from evalsuite.data.images import ImageReader, eval_transform, train_transform
-from evalsuite.heads.pooled import Nlvr2Head
+from evalsuite.heads.pooled import PairHead
 from evalsuite.kinds.deciding import decided
 from evalsuite.kinds.padding import padded
 from evalsuite.kinds.reasoning.recipes import ReasoningRecipe
@@ -33,7 +33,7 @@ class PairJudge:
 
     def head(self, backbone: Backbone, *, seed: int) -> nn.Module:
         """Return a new head over false and true."""
-        return Nlvr2Head(backbone.width, len(LABELS), seed=seed)
+        return PairHead(backbone.width, len(LABELS), seed=seed)
 
     def inputs(self, sample: Sample, generator: Generator | None) -> Inputs:
         """Return both images, the statement's ids and its label."""

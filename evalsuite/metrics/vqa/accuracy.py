@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from evalsuite.data.names import other_spelling
 from evalsuite.data.reading import shortened
 from evalsuite.metrics.bootstrap import RESAMPLED_DECIMALS, mean_interval, share_interval
-from evalsuite.metrics.difference import mean_difference
 from evalsuite.metrics.vqa.normalise import normalised, trimmed
 from evalsuite.metrics.vqa.references import NO_ANSWER, NUM_HUMANS, VqaReferences
 from evalsuite.records.errors import UserError
@@ -101,21 +100,6 @@ def mean_accuracy(
         low, high = interval_of(accuracies.round(RESAMPLED_DECIMALS))
         bounds = (100 * low, 100 * high)
     return Score(name=name, value=value, unit="percent", n=len(accuracies), interval=bounds)
-
-
-def paired_vqa_accuracy(
-    first: Mapping[Any, str], second: Mapping[Any, str], references: VqaReferences
-) -> Score:
-    """Return the accuracy of `first` minus that of `second`, resampling questions for both at once.
-
-    Raises:
-        UserError: the ids differ, or a prediction is not text.
-    """
-    return mean_difference(
-        "vqa_accuracy",
-        question_accuracies(first, references),
-        question_accuracies(second, references),
-    )
 
 
 def leave_one_out(is_match: Sequence[bool], twins: Sequence[Hashable]) -> float:

@@ -14,7 +14,6 @@ from evalsuite.report.pages.parts import (
     badge,
     commands_block,
     failures_block,
-    interval_of,
     provenance_block,
     score_block,
     title_of,
@@ -118,7 +117,7 @@ def _overview_row(report: Report, title: str, id: str) -> Html:
             element("strong", f"{score.value:.2f}"), element("small", title_of(score.name))
         )
     looked = f"{best.value:.2f}" if best else "none"
-    interval = interval_of(score) if score else "none"
+    interval = score.interval_text if score else "none"
     answering = [report.regime or "not known", report.protocol or "not known"]
     cells = [report.backbone, *answering, value, interval, looked, badge(report)]
     return element(

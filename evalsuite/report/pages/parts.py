@@ -43,11 +43,6 @@ def value_of(score: Score) -> str:
     return f"{score.value:.2f}" if score.is_measured else "no such object"
 
 
-def interval_of(score: Score) -> str:
-    """Return an interval as text."""
-    return f"{score.interval[0]:.2f} to {score.interval[1]:.2f}" if score.interval else "none"
-
-
 def badge(report: Report) -> Html:
     """Return the verdict's status as a mark that does not live by its colour alone."""
     status = report.verdict.get("status", "not comparable")
@@ -160,7 +155,7 @@ def _headline(report: Report) -> Html:
         element("span", f"{score.value:.2f}", class_="big"),
         element("span", f" {title_of(score.name)}, {score.unit}", class_="unit"),
         element("br"),
-        f"95% interval {interval_of(score)}, {score.n:,} samples",
+        f"95% interval {score.interval_text}, {score.n:,} samples",
         class_="headline",
     )
 
@@ -200,7 +195,7 @@ def _score_row(score: Score, top: float, strip: str, kind: str) -> Html:
         "tr",
         element("th", name, element("small", note) if kind else None, scope="row"),
         element("td", value_of(score)),
-        element("td", interval_of(score)),
+        element("td", score.interval_text),
         element("td", f"{score.n:,}"),
         element("td", element("span", mark, class_="bar", style=style), aria_hidden="true"),
         class_=kind or None,

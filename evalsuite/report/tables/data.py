@@ -25,6 +25,7 @@ NOT_STATED = "not comparable: how the weights came to the task is not known of t
 KIND_NOTES = {
     "authors' code": "measured again by the authors' code",
     "re-run": "measured by others than the authors",
+    "third-party": "third-party pages alone print it; look it up in the paper before citing it",
 }
 SEVERAL = "not comparable: measured in several regimes, and the column does not say which it holds"
 
@@ -114,7 +115,8 @@ def _published_line(asked: Definition, row: Row) -> Line:
         text = f"{entry.printed} ({entry.model})" if is_named else entry.printed
         note = _note(entry)
         alike = (entry.regime, entry.protocol, entry.variant, entry.extra_labels)
-        cells.append(Cell(text, note, entry.value, alike, entry.resolution, entry.source))
+        value = None if entry.kind == "third-party" else entry.value
+        cells.append(Cell(text, note, value, alike, entry.resolution, entry.source))
     there = [entry for entry in entries if entry is not None]
     facts = tuple(_fact(there, name) for name in asked.facts)
     return Line(label, row.cite, row.section, facts, tuple(cells))
@@ -136,7 +138,7 @@ def _entry(asked: Definition, row: Row, column: Column) -> Entry | None:
     variant = column.variant if row.variant is None else row.variant
     found = [
         entry
-        for entry in read_board(column.board)
+        for entry in read_board(column.board, asked.third_party)
         if (entry.metric, entry.split) == (column.metric, column.split)
         and (not row.model or entry.model == row.model)
         and entry.role == row.role

@@ -46,7 +46,8 @@ class Definition:
 
     `source` limits the cells to entries of one place, such as "wang2022beit3 Table 4". `missing`
     is the reason printed for a cell without a value, `missing_at` for single cells, as
-    "label | column". `show_model` names the model beside its value.
+    "label | column". `show_model` names the model beside its value. `third_party` asks also for
+    rows that third-party pages alone print; they take no rank.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Definition:
     facts: tuple[str, ...] = ()
     transposed: bool = False
     show_model: bool = False
+    third_party: bool = False
 
 
 @cache
@@ -86,7 +88,15 @@ def _definition(name: str, paper: Mapping[str, Any], fields: Mapping[str, Any]) 
     shared = {key: fields[key] for key in ("regime", "variant") if key in fields}
     cites: Mapping[str, str] = paper.get("cites", {})
     rows = [{"model": row} if isinstance(row, str) else row for row in fields["rows"]]
-    known = {"caption", "source", "missing", "missing_at", "transposed", "show_model"}
+    known = {
+        "caption",
+        "source",
+        "missing",
+        "missing_at",
+        "transposed",
+        "show_model",
+        "third_party",
+    }
     return Definition(
         name=name,
         columns=tuple(Column(**{**shared, **column}) for column in fields["columns"]),

@@ -104,9 +104,7 @@ def _latex(table: Table) -> str:
     sources = f"Values from \\cite{{{','.join(keys)}}}." if keys else NO_SOURCE
     caption = f"{_escaped_latex(table.caption)} {sources}"
     caption += f" {RANKING}" if _is_ranked(table) else ""
-    below = [
-        rf"\textsuperscript{{{number}}}~{_escaped_latex(note)}" for number, note in notes.listed()
-    ]
+    below = [rf"\textsuperscript{{{one}}}~{_escaped_latex(note)}" for one, note in notes.listed()]
     return "\n".join(
         [
             r"% needs \usepackage{booktabs,graphicx} and \bibliography{sources}",
