@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from evalsuite.contracts.benchmark import Ids, OfficialFile, SampleId, Split
-from evalsuite.data.official_json import converted, fast, parsed_list, refuse_repeated
+from evalsuite.data.official_json import read_records, refuse_repeated
 from evalsuite.data.reading import read_bytes, shortened
 from evalsuite.records.errors import UserError
 
@@ -61,12 +61,6 @@ class KarpathyImage(msgspec.Struct, gc=False):
         return [(sentence.sentid, sentence.raw) for sentence in self.sentences]
 
 
-class KarpathyFile(msgspec.Struct, gc=False):
-    """`dataset_coco.json` or `dataset_flickr30k.json`."""
-
-    images: list[KarpathyImage]
-
-
 def read_karpathy(path: Path) -> list[KarpathyImage]:
     """Return the images of a file of Karpathy's.
 
@@ -74,11 +68,15 @@ def read_karpathy(path: Path) -> list[KarpathyImage]:
         UserError: the file is missing or not of that format.
     """
     content = read_bytes(path, "Karpathy's splits", DOWNLOAD)
-    file = fast(content, KarpathyFile)
-    if file is not None:
-        return file.images
-    records = parsed_list(path, content, "images", FORMAT)
-    return converted(path, records, KarpathyImage, "image", ["cocoid", "sentid"])
+    return read_records(
+        path,
+        content,
+        KarpathyImage,
+        FORMAT,
+        key="images",
+        what="image",
+        ids=["cocoid", "sentid"],
+    )
 
 
 def coco_images(data: Path, split: str) -> list[CaptionedImage]:

@@ -2,8 +2,10 @@
 
 import json
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, TypeVar
 
 import msgspec
@@ -69,6 +71,39 @@ def parsed_list(path: Path, content: bytes, key: str | None, expected: str) -> l
     return records
 
 
+def read_records(
+    path: Path,
+    content: bytes,
+    to: type[Record],
+    expected: str,
+    *,
+    key: str | None = None,
+    what: str = "record",
+    ids: Collection[str] = (),
+) -> list[Record]:
+    """Return the records of the list that a file holds, under a key or (None) at the top.
+
+    Args:
+        content: the bytes of the file.
+        ids: as of `converted`.
+
+    Raises:
+        UserError: it is not JSON, there is no such list, or a record does not fit.
+    """
+    listed: Any = GenericAlias(list, (to,))
+    whole: Any = fast(content, listed if key is None else _holder(key, listed))
+    if whole is not None:
+        records: list[Record] = whole if key is None else getattr(whole, key)
+        return records
+    return converted(path, parsed_list(path, content, key, expected), to, what, ids)
+
+
+@cache
+def _holder(key: str, value: Any) -> type[msgspec.Struct]:
+    """Return the type of an object that holds a value under a key."""
+    return msgspec.defstruct("Holder", [(key, value)])
+
+
 def converted(
     path: Path,
     records: Iterable[Any],
@@ -84,18 +119,38 @@ def converted(
     Raises:
         UserError: names the first record that does not fit, and how many there are.
     """
-    records = list(records)
+
+    def convert(record: Any) -> Record:
+        try:
+            return msgspec.convert(with_ids(record, ids) if ids else record, to)
+        except (ValueError, RecursionError) as reason:  # msgspec's own are ValueErrors
+            raise ValueError(shortened(str(reason))) from None
+
+    return converted_by(path, list(records), convert, what)
+
+
+def converted_by(
+    source: Path | str,
+    records: Sequence[Any],
+    convert: Callable[[Any], Record],
+    what: str = "record",
+) -> list[Record]:
+    """Return what a function makes of each record.
+
+    Raises:
+        UserError: names the first record for which it raises ValueError, and how many there are.
+    """
     good, bad = [], []
     for number, record in enumerate(records):
         try:
-            good.append(msgspec.convert(with_ids(record, ids) if ids else record, to))
-        except (ValueError, RecursionError) as reason:  # msgspec's own are ValueErrors
+            good.append(convert(record))
+        except ValueError as reason:
             bad.append((number, reason))
     if bad:
         first, why = bad[0]
         raise UserError(
-            f"{path}: {what} {first} of {len(records)}, {shortened(records[first])}: "
-            f"{shortened(str(why))} ({len(bad)} such)"
+            f"{source}: {what} {first} of {len(records)}, {shortened(records[first])}: {why} "
+            f"({len(bad)} such)"
         )
     return good
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from evalsuite.data.names import image_stem
-from evalsuite.data.official_json import converted, fast, parsed_list
+from evalsuite.data.official_json import read_records
 from evalsuite.data.reading import read_bytes
 from evalsuite.records.errors import Remark, UserError
 
@@ -62,10 +62,7 @@ def _labels(path: Path, names: Sequence[str], wnids: Sequence[str]) -> list[list
 
 def _lists(path: Path) -> list[list[int]]:
     what = f"the lists of ReaL ({REAL_SOURCE})"
-    content = read_bytes(path, what)
-    lists = fast(content, list[list[int]])
-    if lists is None:
-        lists = converted(path, parsed_list(path, content, None, what), list[int])
+    lists = read_records(path, read_bytes(path, what), list[int], what)
     beyond = [place for place, one in enumerate(lists) if one and not _is_official(one)]
     if beyond:
         raise UserError(

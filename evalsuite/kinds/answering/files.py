@@ -9,10 +9,10 @@ import msgspec
 
 from evalsuite.contracts.benchmark import SampleId
 from evalsuite.data.official_json import (
-    converted,
     fast,
     parsed,
     parsed_list,
+    read_records,
     refuse_repeated,
     with_ids,
 )
@@ -36,10 +36,6 @@ class Question(msgspec.Struct, gc=False):
     question: str
 
 
-class _Questions(msgspec.Struct):
-    questions: list[Question]
-
-
 class _Answer(msgspec.Struct, gc=False):
     answer: str
     answer_id: int
@@ -60,10 +56,6 @@ class _Majority(msgspec.Struct, gc=False):
 
 class _RawAnnotations(msgspec.Struct):
     annotations: list[msgspec.Raw]
-
-
-class _Majorities(msgspec.Struct):
-    annotations: list[_Majority]
 
 
 class _Result(msgspec.Struct, gc=False):
@@ -91,12 +83,9 @@ def read_questions(path: Path, source: str) -> list[Question]:
         UserError: the file is missing, not JSON, not of the official format, or repeats an id.
     """
     content = read_bytes(path, "the VQA questions", source)
-    file = fast(content, _Questions)
-    if file is not None:
-        found = file.questions
-    else:
-        records = parsed_list(path, content, "questions", QUESTIONS_FORMAT)
-        found = converted(path, records, Question, "question", IDS)
+    found = read_records(
+        path, content, Question, QUESTIONS_FORMAT, key="questions", what="question", ids=IDS
+    )
     refuse_repeated(path, (question.question_id for question in found), "question")
     return found
 
@@ -149,12 +138,9 @@ def read_majority_answers(path: Path, source: str) -> dict[SampleId, str]:
         UserError: the file is missing, not JSON, not of the official format, or repeats an id.
     """
     content = read_bytes(path, "the VQA annotations", source)
-    file = fast(content, _Majorities)
-    if file is not None:
-        found = file.annotations
-    else:
-        records = parsed_list(path, content, "annotations", ANNOTATIONS_FORMAT)
-        found = converted(path, records, _Majority, "annotation", IDS)
+    found = read_records(
+        path, content, _Majority, ANNOTATIONS_FORMAT, key="annotations", what="annotation", ids=IDS
+    )
     refuse_repeated(path, (record.question_id for record in found), "question")
     return {record.question_id: record.multiple_choice_answer for record in found}
 
@@ -166,10 +152,7 @@ def read_results(path: Path) -> dict[SampleId, str]:
         UserError: the file is missing, not JSON, not of the format, or repeats an id.
     """
     content = read_bytes(path, RESULTS_FORMAT)
-    results = fast(content, list[_Result])
-    if results is None:
-        records = parsed_list(path, content, None, RESULTS_FORMAT)
-        results = converted(path, records, _Result, ids=IDS)
+    results = read_records(path, content, _Result, RESULTS_FORMAT, ids=IDS)
     answers = {result.question_id: result.answer for result in results}
     if len(answers) != len(results):
         refuse_repeated(path, (result.question_id for result in results), "question")

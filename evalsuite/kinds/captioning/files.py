@@ -13,6 +13,7 @@ from evalsuite.data.official_json import (
     fast,
     parsed,
     parsed_list,
+    read_records,
     refuse_repeated,
 )
 from evalsuite.data.reading import read_bytes, shortened
@@ -95,10 +96,7 @@ def read_caption_results(path: Path) -> dict[SampleId, str]:
         UserError: the file is missing, not a list of results, or has an image twice.
     """
     content = read_bytes(path, RESULTS_FORMAT)
-    results = fast(content, list[Result])
-    if results is None:
-        records = parsed_list(path, content, None, RESULTS_FORMAT)
-        results = converted(path, records, Result, ids=["image_id"])
+    results = read_records(path, content, Result, RESULTS_FORMAT, ids=["image_id"])
     refuse_repeated(path, (result.image_id for result in results), "image")
     return {result.image_id: result.caption for result in results}
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from evalsuite.data.names import as_id
-from evalsuite.data.official_json import fast, kind, parsed_list
+from evalsuite.data.official_json import converted_by, fast, kind, parsed_list
 from evalsuite.data.reading import read_bytes, shortened
 from evalsuite.metrics.coco.detections import Detections, OddRecord, Record
 from evalsuite.metrics.coco.outlines import Polygons, RunLengths, outline_of
@@ -35,7 +35,8 @@ def read_detections(path: Path) -> Detections:
     with collection_paused():
         records: Sequence[Record | OddRecord] | None = fast(content, list[Record])
         if records is None:
-            records = _odd_records(str(path), parsed_list(path, content, None, RESULTS_FORMAT))
+            values = parsed_list(path, content, None, RESULTS_FORMAT)
+            records = converted_by(path, values, _odd_record)
         del content
         return Detections(records, str(path))
 
@@ -59,7 +60,7 @@ def detections_of(predictions: Mapping[Any, Any]) -> Detections:
     try:
         return Detections(msgspec.convert(flat, list[Record]), "predictions")
     except msgspec.ValidationError:
-        return Detections(_odd_records("predictions", flat), "predictions")
+        return Detections(converted_by("predictions", flat, _odd_record), "predictions")
 
 
 def write_detections(predictions: Mapping[Any, Any], path: Path) -> None:
@@ -67,23 +68,6 @@ def write_detections(predictions: Mapping[Any, Any], path: Path) -> None:
     results = msgspec.json.encode(list(detections_of(predictions).records()))
     with written_whole(path) as temporary:
         temporary.write_bytes(results)
-
-
-def _odd_records(source: str, values: list[Any]) -> list[OddRecord]:
-    """Return records as people write them, or name the first that none can read."""
-    records, bad = [], []
-    for place, value in enumerate(values):
-        try:
-            records.append(_odd_record(value))
-        except ValueError as error:
-            bad.append((place, error))
-    if bad:
-        place, why = bad[0]
-        raise UserError(
-            f"{source}: record {place} of {len(values)}, {shortened(values[place])}: {why} "
-            f"({len(bad)} such)"
-        )
-    return records
 
 
 def _odd_record(value: Any) -> OddRecord:
