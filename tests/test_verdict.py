@@ -115,6 +115,16 @@ def test_a_score_that_no_model_publishes_is_not_comparable() -> None:
     assert result.expected is None
 
 
+def test_checkpoints_that_cannot_be_run_here_are_not_offered() -> None:
+    offered = verdict(score(78.0), vqa(weights="mine.pth")).reason
+    assert VQA_BASE in offered
+    assert "blip" not in offered
+    assert "ofa" not in offered
+    detection = vqa(task="detection", split="val", weights="mine.pth")
+    reason = verdict(score(50.0, name="box_ap"), detection).reason
+    assert "nor for any checkpoint that can be run here" in reason
+
+
 def test_official_names_of_a_split_lead_to_the_same_value() -> None:
     conditions = Conditions(
         task="nlvr2",

@@ -1,9 +1,9 @@
 """How a measured score stands to the published one, and why two numbers cannot be compared."""
 
-import difflib
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from evalsuite.backbones.weights import released_files
 from evalsuite.records.board import (
     Entry,
     board_of,
@@ -18,7 +18,6 @@ from evalsuite.report.conditions import NOT_CHECKED, Conditions
 Status = Literal["as published", "below", "above", "not comparable"]
 SCALES = {"M": 1e6, "B": 1e9}
 PARAMS_TOLERANCE = 0.02  # sources round to a million; files may hold a layer that no pass uses
-MOST_NAMED = 5  # a message names the checkpoints whose names come nearest
 MOST_OF_VISION = 3.0  # whole multiway models have up to 2.6 times their vision expert's parameters
 
 
@@ -210,19 +209,18 @@ def _unlike_weights(conditions: Conditions, expected: Entry) -> list[str]:
 
 
 def _unknown_weights(conditions: Conditions, published: list[Entry]) -> str:
-    """Return the reason that names the weights and the released ones that have a value."""
+    """Return the reason that names the weights, and those with a value that can be run here."""
     if not published:
         return "this score is not published for any model on the boards"
     if not conditions.weights:
         return f"no value is published for {conditions.backbone} without released weights"
     what = conditions.weights
-    released = sorted({entry.weights for entry in published if entry.weights})
+    released = sorted({entry.weights for entry in published} & released_files().keys())
     if not released:
-        return f"no value is published for {what}, nor for any other released checkpoint"
-    near = difflib.get_close_matches(what, released, MOST_NAMED, cutoff=0) or released
+        return f"no value is published for {what}, nor for any checkpoint that can be run here"
     return (
         f"other model: no value is published for {what}; checkpoints with a published value: "
-        f"{', '.join(sorted(near))}" + (" and others" if len(released) > len(near) else "")
+        f"{', '.join(released)}"
     )
 
 
