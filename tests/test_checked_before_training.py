@@ -147,6 +147,13 @@ def test_labels_from_zero_are_asked_about(run: Run, tmp_path: Path) -> None:
     assert "labels count from 1; are yours from 0?" in out
 
 
+def test_a_score_over_labels_from_zero_asks_once(run: Run, tmp_path: Path) -> None:
+    draw_label_maps(tmp_path, lambda: label_map(0, 1, 2, 3))
+    runs = tmp_path / "runs"
+    status, _, err = run("eval", "segmentation", "--data", tmp_path, "--runs", runs, *QUICK)
+    assert (status, err.count("0 is taken as unlabelled")) == (0, 1), err
+
+
 def test_labels_from_one_are_not(run: Run, tmp_path: Path) -> None:
     draw_label_maps(tmp_path, lambda: label_map(0, 1, 2, 3, 4))
     _, out, _ = run("doctor", "segmentation", "--data", tmp_path, "--split", "val")

@@ -155,7 +155,9 @@ class SegmentationBenchmark:
             UserError: images are missing or unknown, or a map is of another size than its truth or
                 has a label out of range.
         """
-        return segmentation_scores(_areas(predictions, references), interval=interval)
+        areas = _areas(predictions, references)
+        _ask_about_zero(areas, references)
+        return segmentation_scores(areas, interval=interval)
 
     def class_scores(self, predictions: Predictions, references: Any) -> list[Score]:
         """Return the IoU of every class that is true or predicted somewhere: `iou/wall`."""
@@ -163,7 +165,9 @@ class SegmentationBenchmark:
 
     def paired(self, first: Predictions, second: Predictions, references: Any) -> Score:
         """Return the mIoU of `first` minus that of `second`, with its 95% interval."""
-        return paired_miou(_areas(first, references), _areas(second, references))
+        areas = _areas(first, references)
+        _ask_about_zero(areas, references)
+        return paired_miou(areas, _areas(second, references))
 
     def showing(
         self, predictions: Predictions, references: Any, data: Path, split: str
@@ -185,7 +189,7 @@ class SegmentationBenchmark:
             return []
         most = int(np.argmax(truth.classes.ratios)) + 1
         counts = {name: _of_one_class(path, most, truth) for name, path in truth.paths.items()}
-        miou = self.score(cast(Predictions, counts), truth)[0]
+        miou = segmentation_scores(_areas(cast(Predictions, counts), truth), interval=True)[0]
         return [replace(miou, name="majority_class")]
 
     def official_scores(self, predictions: Path, data: Path, split: str) -> list[Score] | None:
@@ -250,9 +254,7 @@ def _areas(predictions: Predictions, truth: Truth) -> Areas:
             bad.append(f"{name}: {error}")
     if bad:
         raise UserError(f"{bad[0]}; {len(bad)} such image(s)")
-    areas = areas_of(counts, num_classes)
-    _ask_about_zero(areas, truth)
-    return areas
+    return areas_of(counts, num_classes)
 
 
 def _ask_about_zero(areas: Areas, truth: Truth) -> None:
