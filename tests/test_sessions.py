@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from test_bad_input import Refused
 from test_bad_input import refused as refused
 
+from evalsuite.records.errors import UserError
+from evalsuite.records.lock import folders_freed, lock_folder
 from evalsuite.tinyworld.write import write_world
 from evalsuite.verbs.evaluate import evaluate
 from evalsuite.verbs.prepare import Request
@@ -37,6 +40,32 @@ def test_a_run_folder_in_use_is_told_and_free_again_after_the_session(
     assert len(sessions) == 1
     second = evaluate(asked).report
     assert first is not None and second is not None and first.scores == second.scores
+
+
+LOCKED_WITH_A_READER = """
+import os, sys, time
+from pathlib import Path
+from evalsuite.records.lock import lock_folder
+lock_folder(Path(sys.argv[1]))
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_reader_that_outlives_a_killed_session_keeps_nothing_locked(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LOCKED_WITH_A_READER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as session:
+        assert session.stdout is not None
+        reader = int(session.stdout.readline())
+        with pytest.raises(UserError, match=f"in use by process {session.pid} on"):
+            lock_folder(tmp_path)
+        session.kill()
+        session.wait()
+        os.kill(reader, 0)  # it is still there
+        with folders_freed():
+            lock_folder(tmp_path)
+        os.kill(reader, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(

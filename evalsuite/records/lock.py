@@ -13,6 +13,15 @@ from evalsuite.records.files import said
 _held: list[int] = []  # open files of this process; their locks end with it, however it ends
 
 
+def _close_held() -> None:
+    while _held:
+        os.close(_held.pop())
+
+
+# A reader that outlives a killed session for a moment must not keep its folder locked.
+os.register_at_fork(after_in_child=_close_held)
+
+
 def lock_folder(folder: Path) -> None:
     """Make a run folder this session's own, until `folders_freed` ends or the process does.
 
@@ -47,5 +56,4 @@ def folders_freed() -> Iterator[None]:
     try:
         yield
     finally:
-        while _held:
-            os.close(_held.pop())
+        _close_held()
